@@ -1,0 +1,39 @@
+"""Chainrule: write a loss in plain NumPy; it takes the gradient and compiles the descent."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "grad": "chainrule.gradients.reverse",
+    "value_and_grad": "chainrule.gradients.reverse",
+    "trace": "chainrule.tracing.trace",
+    "logsumexp": "chainrule.tracing.functions",
+    "softmax": "chainrule.tracing.functions",
+    "log_softmax": "chainrule.tracing.functions",
+    "stop_gradient": "chainrule.tracing.functions",
+    "compile": "chainrule.compiler.function",
+    "train": "chainrule.training.train",
+    "predict": "chainrule.training.predict",
+    "Run": "chainrule.training.run",
+}
+_MODULES = ("nn", "losses", "optim", "data", "errors")
+__all__ = [*_HOME, *_MODULES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used, so that the import stays short."""
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

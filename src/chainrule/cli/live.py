@@ -1,0 +1,114 @@
+"""The live bar of a descent."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+REFRESH = 0.1  # seconds
+QUIET_LINES = 20  # lines at most where there is no terminal to redraw
+
+
+class Bar:
+    """Shows progress: ``with Bar(console) as bar: cr.train(..., callbacks=(bar,))``.
+
+    In a terminal one line is redrawn and disappears at the end; elsewhere there is a line at some
+    epochs' ends.
+    """
+
+    def __init__(self, console: Console, title: str = "") -> None:
+        self._console = console
+        self._title = title
+        self._drawn = 0.0
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Bar:
+        if self._console.is_terminal and not self._console.quiet:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, progress: Any) -> None:
+        """The callback: ``progress`` is a ``training.Progress``."""
+        if not self._console.is_terminal:
+            self._print(progress)
+        elif time.monotonic() - self._drawn >= REFRESH:
+            self._drawn = time.monotonic()
+            self._live.update(bar_line(progress, self._console.width, self._title), refresh=True)
+
+    def _print(self, progress: Any) -> None:
+        every = max(1, -(-progress.epochs // QUIET_LINES))
+        last = progress.epoch == progress.epochs
+        if progress.epoch_end and not self._title and (progress.epoch % every == 0 or last):
+            self._console.print(epoch_line(progress))
+
+
+def bar_line(progress: Any, width: int, title: str = "") -> Text:
+    """One line for a terminal of ``width`` characters; parts are left out where it is narrow."""
+    head = f"{title or 'epoch'} {progress.epoch}/{progress.epochs} "
+    parts = [
+        f"loss {progress.loss:.4g}",
+        f"{duration(progress.seconds_left)} left",
+        f"step {progress.step:,}",
+        f"rate {progress.learning_rate:.2g}",
+        f"{short(progress.rows_per_second)} rows/s",
+    ]
+    while parts and width - len(head) - len("  ".join(parts)) < 10:
+        parts.pop()
+    order = [p for p in (2, 0, 3, 4, 1) if p < len(parts)]
+    tail = "  " + "  ".join(parts[p] for p in order)
+    line = Text(head, style="bold", no_wrap=True)
+    line.append_text(_bar(progress.step / max(progress.steps, 1), width - len(head) - len(tail)))
+    return line.append(tail, style="not bold")
+
+
+def _bar(share: float, width: int) -> Text:
+    full = int(min(max(share, 0.0), 1.0) * width)
+    bar = Text("━" * full, style="cyan not bold")
+    return bar.append("━" * (width - full), style="bright_black not bold")
+
+
+def epoch_line(progress: Any) -> str:
+    """One line at an epoch's end, where there is no terminal."""
+    validation = progress.validation_loss
+    shown = "" if validation is None else f"  validation {validation:.4g}"
+    return f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.4g}{shown}"
+
+
+def duration(seconds: float) -> str:
+    """A time, to what matters.
+
+    >>> duration(0.0042), duration(4.2), duration(75), duration(7300)
+    ('4.2 ms', '4.2 s', '1 min 15 s', '2 h 01 min')
+    """
+    if seconds < 0.1:
+        return f"{1000 * seconds:.1f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02} min"
+
+
+def short(number: float) -> str:
+    """A large number with its unit.
+
+    >>> short(812_345), short(1_240_000), short(950)
+    ('812k', '1.24M', '950')
+    """
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"

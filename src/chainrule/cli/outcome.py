@@ -1,0 +1,82 @@
+"""How a command ends: its exit code, and one clear message where it fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from chainrule.errors import ChainruleError
+
+OK, UNEXPECTED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class OptionError(ChainruleError, ValueError):
+    """An option whose value cannot be used."""
+
+
+class Interrupted(ChainruleError):
+    """Ctrl-C; the message says what is kept, the hint how to go on."""
+
+
+class ReportingGroup(TyperGroup):
+    """Commands whose errors end in a message and an exit code, not in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except Interrupted as stop:
+            code = _say(stop.message, stop.hint, INTERRUPTED)
+        except KeyboardInterrupt:
+            code = _say("interrupted; nothing was written", "", INTERRUPTED)
+        except BrokenPipeError:
+            code = _reader_left()
+        except ChainruleError as error:
+            code = _say(f"error: {error.message}", error.hint, BAD_INPUT)
+            _trace(ctx)
+        # Whatever else happens, the user gets one line; --debug shows the rest.
+        except Exception as error:  # noqa: BLE001
+            if _is_of_typer(error):
+                raise
+            code = _say(_unexpected(error), "chainrule --debug ... shows the traceback", UNEXPECTED)
+            _trace(ctx)
+        raise typer.Exit(code)
+
+
+def _is_of_typer(error: Exception) -> bool:
+    """Whether typer shows this one itself: a wrong option, or an exit."""
+    return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
+
+
+def _unexpected(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"error: unexpected {type(error).__name__}{': ' + text[0] if text else ''}"
+
+
+def _say(message: str, hint: str, code: int) -> int:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    head, colon, rest = message.partition(": ")
+    style = "bold red" if head == "error" else "bold yellow"
+    console.print(head, style=style, end="", markup=False)
+    console.print(f"{colon}{rest}", markup=False)
+    if hint:
+        console.print(f"  hint: {hint}", style="dim", markup=False)
+    return code
+
+
+def _trace(ctx: Any) -> None:
+    if ctx.params.get("debug"):
+        traceback.print_exc()
+
+
+def _reader_left() -> int:
+    """`chainrule predict ... | head`: enough was read. Python must not flush to it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK

@@ -1,0 +1,87 @@
+"""DATA of the command line: a file, or the name of an example."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from chainrule.cli.outcome import OptionError
+from chainrule.data.examples import EXAMPLES
+from chainrule.data.extras import Table
+from chainrule.data.prepare import check_names
+from chainrule.data.read import read_table
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table and where it is from.
+
+    Fields:
+        name: short, for the run's folder.
+        target: the column to predict, where the source knows it.
+        drop: columns not to be used, each with the reason.
+        sha256: of the file.
+        seconds: taken to read it.
+    """
+
+    name: str
+    path: Path
+    table: Table
+    sha256: str
+    seconds: float
+    target: str | None = None
+    drop: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def load(data: str, text: Collection[str] = ()) -> Source:
+    """Read DATA; columns in ``text`` stay text.
+
+    Raises:
+        DataError: it cannot be read.
+        MissingExtraError: a library or the example's package is not installed.
+    """
+    start = time.perf_counter()
+    path = Path(data)
+    if data in EXAMPLES and not path.exists():
+        example = EXAMPLES[data]()
+        more = (example.target, example.drop, example.notes)
+        return Source(data, example.path, example.table, _sha256(example.path), _since(start), *more)
+    table = read_table(path, text)
+    return Source(_stem(path), path, table, _sha256(path), _since(start))
+
+
+def with_options(source: Source, target: str | None, drop: Collection[str]) -> Source:
+    """The source with what the user asked for.
+
+    Raises:
+        OptionError: there is no target; or an example has another one.
+        DataError: the table has no such column.
+    """
+    names = source.table.column_names
+    if source.target and target not in (None, source.target):
+        hint = f"leave --target out; or read {source.path} as a file of its own"
+        raise OptionError(f"the example {source.name} predicts {source.target!r}", hint=hint)
+    chosen = target or source.target
+    if chosen is None:
+        hint = f"add --target COLUMN; the columns are {', '.join(names[:20])}"
+        raise OptionError("which column is to be predicted?", hint=hint)
+    check_names(source.table, chosen, drop)
+    asked = {**source.drop, **dict.fromkeys(drop, "as asked")}
+    return replace(source, target=chosen, drop=asked)
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0] or "table"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _since(start: float) -> float:
+    return time.perf_counter() - start

@@ -1,0 +1,48 @@
+"""Where a command writes: for a person, as JSON, or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from chainrule.training.folder import plain
+
+MAX_WIDTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The places to write to.
+
+    Fields:
+        console: what a person reads, on stdout; silent with --json and --quiet.
+        bar: the live bar; with --json it is on stderr.
+        json: whether the result is printed as JSON on stdout.
+    """
+
+    console: Console
+    bar: Console
+    json: bool
+
+    @classmethod
+    def of(cls, json: bool, quiet: bool) -> View:
+        """The view that the options --json and --quiet ask for."""
+        console = _console(quiet=json or quiet)
+        bar = _console(quiet=quiet or not sys.stderr.isatty(), stderr=True) if json else console
+        return cls(console, bar, json)
+
+    def result(self, value: Mapping[str, object]) -> None:
+        """Print the one JSON object, if it was asked for."""
+        if self.json:
+            sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _console(quiet: bool, stderr: bool = False) -> Console:
+    console = Console(quiet=quiet, stderr=stderr, highlight=False)
+    if console.width > MAX_WIDTH:
+        console.width = MAX_WIDTH  # longer lines are harder to read
+    return console

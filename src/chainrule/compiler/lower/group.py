@@ -1,0 +1,222 @@
+"""Cut a graph into nests: what is computed in one loop.
+
+Each contraction and each reduction anchors a nest, and elementwise operations on its result join
+it. Reductions along a short last axis join a *rows* nest, in which one lane holds one row, so that
+a softmax with its loss and gradient is one loop. What only feeds a reduction, or depends on the
+inputs alone, is worked out where it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
+from chainrule.compiler.lower.views import Label, axes_of, is_inline, is_view, references
+from chainrule.compiler.passes.fold import ELEMENTWISE
+from chainrule.ir.graph import Node
+from chainrule.ir.types import Shape
+
+Kind = Literal["map", "rows", "reduce", "dot"]
+#: The longest axis that a rows nest unrolls.
+SHORT: Final = 32
+#: Operations worth storing rather than working out twice.
+_DEAR: Final = frozenset(
+    {"exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf",
+     "logaddexp", "power", "divide", "sqrt"}
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class Nest:
+    """One loop nest: its domain, the values it computes, those of them that it stores.
+
+    ``order`` is the order of the domain's axes, outermost first; the lanes run along the last one
+    (in a rows nest along the first). Threads share out the first axis of the order.
+    """
+
+    kind: Kind
+    shape: Shape
+    order: Order
+    anchor: Node | None
+    members: dict[Node, None] = field(default_factory=dict)
+    roots: list[Node] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        of = f" of {self.anchor.op}" if self.anchor else ""
+        stored = ", ".join(f"{n.op}: {n.type}" for n in self.roots)
+        axes = ", ".join(f"axis {a}: {self.shape[a]}" for a in self.order)
+        return f"{self.kind}{of} over ({axes}) stores {stored}"
+
+
+def cut(prepared: Prepared) -> list[Nest]:
+    """The nests of a graph, each behind those whose results it reads."""
+    return _Cutter(prepared).run()
+
+
+class _Cutter:
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.graph = prepared.graph
+        self.nests: list[Nest] = []
+        self.home: dict[Node, int] = {}
+        self.outputs = set(self.graph.outputs)
+        self.forced = self.outputs | {
+            operand
+            for node in self.graph.nodes
+            if node.op == "dot" or is_general_reshape(node)
+            for operand in map(behind_views, node.inputs)
+        }
+        self.lazy = self._find_lazy()
+
+    def run(self) -> list[Nest]:
+        for node in self.graph.nodes:
+            if node.op == "input" or is_inline(node) or is_general_reshape(node) or node in self.lazy:
+                continue
+            self._place(node)
+        self._find_roots()
+        return self.nests
+
+    # -- what is worked out where it is read ---------------------------------------------------
+
+    def _find_lazy(self) -> set[Node]:
+        from_inputs: set[Node] = set()
+        for node in self.graph.nodes:
+            if node.op == "input" or is_inline(node) or node.op in ELEMENTWISE or _is_short_reduction(node):
+                if all(x in from_inputs for x in node.inputs):
+                    from_inputs.add(node)
+        lazy: set[Node] = set()
+        for node in reversed(self.graph.nodes):
+            if node in self.forced:
+                continue
+            readers = self._readers(node)
+            if node in from_inputs and _is_short_reduction(node) and len(readers) == 1:
+                lazy.add(node)
+            if node.op not in ELEMENTWISE:
+                continue
+            cheap = node.op not in _DEAR or len(readers) == 1
+            feeds_one = len(readers) == 1 and all(
+                r.op in ("sum", "max") or r in lazy for r in readers
+            )
+            if feeds_one or (node in from_inputs and cheap):
+                lazy.add(node)
+        return lazy
+
+    def _readers(self, node: Node) -> set[Node]:
+        """Who reads a value, seen through views."""
+        found: set[Node] = set()
+        stack = list(self.graph.users[node])
+        while stack:
+            user = stack.pop()
+            if is_view(user):
+                stack.extend(self.graph.users[user])
+            else:
+                found.add(user)
+        return found
+
+    # -- joining and founding ------------------------------------------------------------------
+
+    def _place(self, node: Node) -> None:
+        home = self._joinable(node)
+        if home is None:
+            home = len(self.nests)
+            self.nests.append(self._found(node))
+        self.nests[home].members[node] = None
+        self.home[node] = home
+
+    def _found(self, node: Node) -> Nest:
+        order = self.prepared.order(node)
+        if node.op == "dot":
+            return Nest("dot", node.type.shape, order, node)
+        if node.op in ("sum", "max"):
+            if _is_short_reduction(node):
+                return Nest("rows", node.type.shape, (0,), None)
+            return Nest("reduce", node.type.shape, order, node)
+        return Nest("map", node.type.shape, order, None)
+
+    def _reads(self, node: Node) -> list[tuple[Node, tuple[Label, ...]]]:
+        """The values of other nodes that computing this one reads, with their indices."""
+        labels: tuple[Label, ...] = tuple(range(node.type.rank))
+        if node.op == "dot":
+            return [(behind_views(x), ()) for x in node.inputs]
+
+        def stored(x: Node) -> bool:
+            return x is not node and (x in self.home or x.op == "input" or is_general_reshape(x))
+
+        return list(references(node, labels, stored))
+
+    def _home_of(self, node: Node) -> int:
+        while is_general_reshape(node):
+            node = behind_views(node.inputs[0])
+        return self.home.get(node, -1)
+
+    def _joinable(self, node: Node) -> int | None:
+        """The nest that this node can be computed in, if there is one."""
+        if node.op == "dot":
+            return None
+        reads = self._reads(node)
+        last = max((self._home_of(x) for x, _ in reads), default=-1)
+        if last < 0:
+            return None
+        nest = self.nests[last]
+        inside = [(x, labels) for x, labels in reads if self._home_of(x) == last]
+        if any(is_general_reshape(x) for x, _ in inside):
+            return None
+        if nest.kind == "rows":
+            return last if _fits_rows(node, nest) and all(ls[:1] == (0,) for _, ls in inside) else None
+        if node.op not in ELEMENTWISE or node.type.shape != nest.shape:
+            return None
+        own: tuple[Label, ...] = tuple(range(node.type.rank))
+        if self.prepared.order(node) != nest.order and self.prepared.orders.get(node) is not None:
+            return None
+        return last if all(labels == own for _, labels in inside) else None
+
+    # -- what is stored ------------------------------------------------------------------------
+
+    def _find_roots(self) -> None:
+        needed: dict[Node, None] = {}
+        for index, nest in enumerate(self.nests):
+            for member in nest.members:
+                for x, _ in self._reads(member):
+                    if self._home_of(x) not in (-1, index):
+                        needed[storage_of(x)] = None
+        needed.update(dict.fromkeys(self.forced))
+        for node in self.graph.nodes:
+            if node in needed and node in self.home:
+                self.nests[self.home[node]].roots.append(node)
+        for nest in self.nests:
+            assert nest.roots, f"a nest stores nothing: {nest}"
+
+
+def storage_of(node: Node) -> Node:
+    """The computed node whose memory a reshape is another reading of."""
+    while is_general_reshape(node):
+        node = behind_views(node.inputs[0])
+    return node
+
+
+def behind_views(node: Node) -> Node:
+    """What a chain of views looks at."""
+    while is_view(node):
+        node = node.inputs[0]
+    return node
+
+
+def _is_short_reduction(node: Node) -> bool:
+    """Along the last of two axes, short and of known size."""
+    if node.op not in ("sum", "max"):
+        return False
+    (x,) = node.inputs
+    return x.type.rank == 2 and axes_of(node) == (1,) and _is_short(x.type.shape)
+
+
+def _is_short(shape: Shape) -> bool:
+    return all(isinstance(n, int) and n <= SHORT for n in shape[1:])
+
+
+def _fits_rows(node: Node, nest: Nest) -> bool:
+    shape = node.type.shape
+    if node.op in ("sum", "max"):
+        return _is_short_reduction(node) and shape[0] == nest.shape[0]
+    return 1 <= len(shape) <= 2 and shape[0] == nest.shape[0] and _is_short(shape)
+

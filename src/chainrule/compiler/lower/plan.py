@@ -1,0 +1,110 @@
+"""A plan: nests in phases, buffers, and where the scratch ones lie. The end of the lowering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.compiler.lower.buffers import Buffer, Memory, assign, itemsize
+from chainrule.compiler.lower.group import cut
+from chainrule.compiler.lower.prepare import Prepared, prepare
+from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.lower.schedule import Gather, Schedule, Work, order, schedule, slots_by_phase
+from chainrule.ir.graph import Graph, Node
+
+_LINE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that the emission needs to know, and nothing of the machine."""
+
+    prepared: Prepared
+    memory: Memory
+    schedule: Schedule
+    lives: dict[int, tuple[int, int]]
+
+    @property
+    def graph(self) -> Graph:
+        return self.prepared.graph
+
+    @property
+    def roles(self) -> Roles:
+        return self.prepared.roles
+
+    def state_buffers(self) -> list[Buffer]:
+        """The buffers of the carried inputs, in the order of the inputs."""
+        pairs = zip(self.graph.inputs, self.roles.inputs, strict=True)
+        return [self.memory.of[node] for node, role in pairs if role == "state"]
+
+    def offsets(self, batch: int) -> tuple[dict[int, int], int]:
+        """Byte offsets of the scratch buffers for one batch, and the bytes of them all.
+
+        Buffers that no phase needs at the same time share memory. First fit by size.
+        """
+        placed: list[tuple[int, int, tuple[int, int]]] = []
+        offsets: dict[int, int] = {}
+        sized = [(self._bytes(slot, batch), slot) for slot in self.lives]
+        for size, slot in sorted(sized, key=lambda pair: (-pair[0], pair[1])):
+            offset = _first_fit(placed, size, self.lives[slot])
+            placed.append((offset, size, self.lives[slot]))
+            offsets[slot] = offset
+        return offsets, max((a + n for a, n, _ in placed), default=0)
+
+    def _bytes(self, slot: int, batch: int) -> int:
+        buffer = self.memory.buffers[slot]
+        size = buffer.elements(batch) * itemsize(buffer)
+        return -(-size // _LINE) * _LINE
+
+    def __str__(self) -> str:
+        lines = []
+        for number, phase in enumerate(self.schedule.phases):
+            lines.append(f"phase {number}")
+            lines += [f"  {_describe(work)}" for work in phase]
+        return "\n".join(lines)
+
+
+def _describe(work: Work) -> str:
+    if isinstance(work, Gather):
+        return "gather " + ", ".join(str(node.type) for node in work.inputs)
+    return str(work)
+
+
+def _first_fit(placed: list[tuple[int, int, tuple[int, int]]], size: int, life: tuple[int, int]) -> int:
+    """The lowest offset at which no buffer alive at the same time lies."""
+    offset = 0
+    for begin, length, other in sorted(placed):
+        alive = life[0] <= other[1] and other[0] <= life[1]
+        if alive and begin < offset + size and offset < begin + length:
+            offset = begin + length
+    return offset
+
+
+def make_plan(graph: Graph, roles: Roles) -> Plan:
+    """Prepare, cut, order, assign memory, schedule, and see how long each buffer lives."""
+    prepared = prepare(graph, roles)
+    ordering = order(prepared, cut(prepared))
+    memory = assign(prepared, ordering.nests, ordering.in_place)
+    works: list[Work] = list(ordering.nests)
+    after = dict(ordering.after)
+    gathered = _gathered(prepared)
+    if gathered:
+        # Every other piece of work waits for the rows: simple, and the copy is short.
+        works.insert(0, Gather(gathered))
+        after = {0: set(), **{k + 1: {0, *(p + 1 for p in before)} for k, before in after.items()}}
+    phases = schedule(prepared, memory, works, after)
+    return Plan(prepared, memory, phases, _lives(phases, prepared, memory))
+
+
+def _gathered(prepared: Prepared) -> tuple[Node, ...]:
+    pairs = zip(prepared.graph.inputs, prepared.roles.inputs, strict=True)
+    return tuple(node for node, role in pairs if role == "rows" and prepared.graph.users[node])
+
+
+def _lives(phases: Schedule, prepared: Prepared, memory: Memory) -> dict[int, tuple[int, int]]:
+    """First and last phase of each scratch buffer."""
+    lives: dict[int, tuple[int, int]] = {}
+    for number, slots in enumerate(slots_by_phase(phases, prepared, memory)):
+        for slot in slots:
+            if memory.buffers[slot].owner == "work":
+                lives[slot] = (lives.get(slot, (number, number))[0], number)
+    return lives

@@ -1,0 +1,156 @@
+"""Make every value that must lie in memory a node of its own, and choose its layout.
+
+A layout is an order of the axes, outermost first. What the caller owns and what has the batch in
+front is row-major. A carried matrix lies as most of its products want it: a product reads the
+operand that its lanes run along, which must be contiguous there; where the two directions of a
+layer disagree, the second reads a copy laid the other way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.lower.views import is_view, source_of
+from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
+from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
+
+Order = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A graph ready to be cut into nests, and the layouts that are not row-major."""
+
+    graph: Graph
+    roles: Roles
+    orders: dict[Node, Order]
+
+    def order(self, node: Node) -> Order:
+        """The axes of a value, outermost first."""
+        return self.orders.get(node, tuple(range(node.type.rank)))
+
+
+def prepare(graph: Graph, roles: Roles) -> Prepared:
+    """Copies where a value must be stored on its own, then layouts, then copies between them."""
+    graph = _own_outputs(rebuild(graph, _store_operands))
+    orders = _vote(graph, roles)
+    graph, orders = _copy_to_layout(graph, orders)
+    _spread_orders(graph, roles, orders)
+    return Prepared(graph, roles, orders)
+
+
+def copy(x: Node) -> Node:
+    """A node that stores x once more."""
+    return Node("copy", (x,), x.type, where=x.where)
+
+
+def is_general_reshape(node: Node) -> bool:
+    """A reshape that is the same memory under another shape, if the memory is row-major."""
+    return node.op == "reshape" and not is_unit_reshape(node)
+
+
+def _computed(node: Node) -> bool:
+    return node.op in ELEMENTWISE or node.op in ("dot", "sum", "max")
+
+
+def _store_operands(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Products and general reshapes read memory: give them operands that lie there."""
+    if is_general_reshape(node):
+        inputs = tuple(x if _computed(x) else copy(x) for x in inputs)
+    if node.op == "dot":
+        inputs = tuple(x if _is_readable(x) else copy(x) for x in inputs)
+    return with_inputs(node, inputs)
+
+
+def _is_readable(x: Node) -> bool:
+    """Whether a product can read x where it lies: stored, perhaps through a transpose."""
+    while is_view(x) and x.op in ("transpose", "reshape"):
+        x = x.inputs[0]
+    return _computed(x) or x.op == "input" or is_general_reshape(x)
+
+
+def _own_outputs(graph: Graph) -> Graph:
+    """Each output is a computed node that no other output is."""
+    seen: set[Node] = set()
+    outputs = []
+    for output in graph.outputs:
+        own = output if _computed(output) and output not in seen else copy(output)
+        seen.add(own)
+        outputs.append(own)
+    return Graph(graph.inputs, tuple(outputs))
+
+
+def lane_side(dot: Node, order: Order) -> tuple[Node, int]:
+    """(operand, axis of it) along which the lanes of a product run."""
+    a_axis, b_axis = dot.attributes["a_axis"], dot.attributes["b_axis"]
+    assert isinstance(a_axis, int) and isinstance(b_axis, int)
+    if order[-1] == dot.type.rank - 1:
+        return dot.inputs[1], 1 - b_axis
+    return dot.inputs[0], 1 - a_axis
+
+
+def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
+    """For each carried matrix the layout that most of its products want, the first on a tie."""
+    states = {n for n, role in zip(graph.inputs, roles.inputs, strict=True) if role == "state"}
+    votes: dict[Node, Counter[Order]] = {}
+    for node in graph.nodes:
+        if node.op != "dot":
+            continue
+        operand, axis = lane_side(node, (0, 1))
+        source, labels = source_of(operand)
+        if source in states and source.type.rank == 2:
+            wanted = (1, 0) if labels[0] == axis else (0, 1)
+            votes.setdefault(source, Counter())[wanted] += 1
+    return {node: found.most_common(1)[0][0] for node, found in votes.items()}
+
+
+def _contiguous_axis(source: Node, labels: tuple[int | None, ...], orders: dict[Node, Order]) -> int | None:
+    return labels[orders.get(source, tuple(range(source.type.rank)))[-1]]
+
+
+def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dict[Node, Order]]:
+    """Give products whose lane operand lies the wrong way a copy laid the right way."""
+    orders = dict(orders)
+    copies: dict[tuple[Node, Order], Node] = {}
+
+    def relay(node: Node, inputs: tuple[Node, ...]) -> Node:
+        node = with_inputs(node, inputs)
+        if node.op != "dot":
+            return node
+        operand, axis = lane_side(node, (0, 1))
+        source, labels = source_of(operand)
+        if operand.type.rank < 2 or _contiguous_axis(source, labels, orders) == axis:
+            return node
+        order = (1 - axis, axis)
+        made = copies.setdefault((operand, order), copy(operand))
+        orders[made] = order
+        return with_inputs(node, tuple(made if x is operand else x for x in inputs))
+
+    return rebuild(graph, relay), orders
+
+
+def _spread_orders(graph: Graph, roles: Roles, orders: dict[Node, Order]) -> None:
+    """The new value of a carried array is computed in the layout in which it is kept."""
+    for output, role in zip(graph.outputs, roles.outputs, strict=True):
+        if role.kind != "state":
+            continue
+        order = orders.get(graph.inputs[role.state])
+        if order is not None and order != tuple(range(len(order))):
+            _color(output, order, graph, orders)
+    for output, role in zip(graph.outputs, roles.outputs, strict=True):
+        if role.kind == "state" and output in orders:
+            orders.setdefault(graph.inputs[role.state], orders[output])
+
+
+def _color(node: Node, order: Order, graph: Graph, orders: dict[Node, Order]) -> None:
+    """Mark a value and all of its shape that it is computed from or together with."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node in orders or not (node.op in ELEMENTWISE or node.op == "dot"):
+            continue
+        orders[node] = order
+        near = [*(node.inputs if node.op != "dot" else ()), *graph.users[node]]
+        stack.extend(x for x in near if x.type.shape == node.type.shape)

@@ -1,0 +1,26 @@
+"""What the inputs and outputs of a graph are to the loop that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: array: the caller's memory, row-major. state: carried from step to step, in a layout of ours.
+#: rows: gathered from the caller's rows by the order of examples. scalar: one number a step.
+InputRole = Literal["array", "state", "rows", "scalar"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRole:
+    """array: the caller's memory. state: the next value of input ``state``. scalar: a record."""
+
+    kind: Literal["array", "state", "scalar"]
+    state: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """A role for each input and each output."""
+
+    inputs: tuple[InputRole, ...]
+    outputs: tuple[OutputRole, ...]

@@ -1,0 +1,1 @@
+"""Loop nests to machine code: the only floor that knows LLVM."""

@@ -1,0 +1,217 @@
+"""Contractions as register tiles: rows of one operand broadcast against vectors of the other.
+
+A tile of R rows by V vectors of the result stays in registers while the inner axis is run over;
+each element is one chain of fused multiply-adds in the order of the inner axis, whatever the tile
+it falls in, so that results do not depend on how the rows are shared out. What the nest computes
+from the product is worked out on the tile before it is stored.
+
+Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplication, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.compiler.lower.buffers import GRANULE, Buffer
+from chainrule.compiler.lower.group import Nest
+from chainrule.compiler.lower.views import Label, source_of
+from chainrule.compiler.native.emit import NativeType, Val
+from chainrule.compiler.native.loops import HIGH, LOW
+from chainrule.compiler.native.target import Target
+from chainrule.compiler.native.values import Body, Index, Lanes, kind_of
+from chainrule.ir.graph import Node
+from chainrule.ir.types import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One side of a product in memory: which axis of its array is the outer, which the inner."""
+
+    buffer: Buffer
+    outer: int
+    inner: int
+
+    def index(self, body: Body, outer: Val | Lanes, inner: Val) -> Index:
+        """The index of an element; axes of size one are at 0."""
+        zero = body.e.i64(0)
+        rank = self.buffer.type.rank
+        return tuple(
+            outer if k == self.outer else inner if k == self.inner else zero for k in range(rank)
+        )
+
+
+def _operand(body: Body, node: Node, name: str, side: int) -> Operand:
+    inner = node.attributes[name]
+    source, labels = source_of(node.inputs[side])
+    assert isinstance(inner, int)
+    return Operand(body.stored[source], _place(labels, 1 - inner), _place(labels, inner))
+
+
+def _place(labels: tuple[Label, ...], axis: int) -> int:
+    return labels.index(axis)
+
+
+def write_product(body: Body, nest: Nest, target: Target) -> None:
+    """Write the tiles of a product over this thread's share of its outer axis."""
+    node = nest.anchor
+    assert node is not None and len(nest.order) == 2
+    first = _operand(body, node, "a_axis", 0)
+    second = _operand(body, node, "b_axis", 1)
+    by_rows, by_lanes = (first, second) if nest.order == (0, 1) else (second, first)
+    inner = node.inputs[0].type.shape[node.attributes["a_axis"]]  # type: ignore[index]
+    tiles = _Tiles(body, nest, by_rows, by_lanes, inner)
+    columns = nest.shape[nest.order[1]]
+    if isinstance(columns, int):
+        _static_columns(tiles, columns, target)
+    else:
+        _any_columns(tiles, target)
+
+
+def _static_columns(tiles: _Tiles, columns: int, target: Target) -> None:
+    """Split a known number of columns into strips of two or three vectors."""
+    lanes = tiles.body.lanes
+    vectors = -(-columns // lanes)
+    at = 0
+    for width, count in _strips(vectors):
+        end = at + width * count * lanes
+        short = end - columns if end > columns else 0
+        if short and count > 1:  # the last strip alone is cut
+            tiles.strips(at, end - width * lanes, width, 0, target)
+            at = end - width * lanes
+        tiles.strips(at, end, width, short, target)
+        at = end
+
+
+def _strips(vectors: int) -> list[tuple[int, int]]:
+    """(width, how many): all of two vectors, an odd one in a strip of three."""
+    if vectors <= 3:
+        return [(vectors, 1)]
+    if vectors % 2:
+        return [(2, (vectors - 3) // 2), (3, 1)] if vectors > 3 else [(3, 1)]
+    return [(2, vectors // 2)]
+
+
+def _any_columns(tiles: _Tiles, target: Target) -> None:
+    """Columns of unknown number: strips of one vector, the last one perhaps cut."""
+    body = tiles.body
+    e, lanes, end = body.e, body.lanes, body.size(tiles.nest.shape[tiles.nest.order[1]])
+    rest = e.and_(end, e.i64(lanes - 1))
+    whole = e.sub(end, rest)
+
+    def strip(at: Val, _: list[Val]) -> list[Val]:
+        tiles.rows(at, 1, None, target)
+        return []
+
+    e.loop(e.i64(0), whole, lanes, strip)
+    with e.when(e.compare("gt", rest, e.i64(0))):
+        tiles.rows(whole, 1, rest, target)
+
+
+def tile_rows(width: int, registers: int) -> int:
+    """Rows of a tile ``width`` vectors wide: all registers but those for one row and a broadcast."""
+    most = {1: 16, 2: 12, 3: 8}[width]
+    return max(1, min(most, (registers - width - 1) // width))
+
+
+def _heights(rows: Size, most: int) -> list[int]:
+    """The heights of tiles to write: the tallest, and what serves the rows that are left."""
+    if isinstance(rows, int) and rows <= min(most, GRANULE):
+        return [rows]
+    heights = [most, *(h for h in (4, 1) if h < most)]
+    if isinstance(rows, int) and all(n % 4 == 0 for n in (rows, most)):
+        heights.remove(1) if 1 in heights else None
+    return heights
+
+
+class _Tiles:
+    def __init__(
+        self, body: Body, nest: Nest, by_rows: Operand, by_lanes: Operand, inner: Size
+    ) -> None:
+        self.body = body
+        self.nest = nest
+        self.by_rows = by_rows
+        self.by_lanes = by_lanes
+        self.inner = inner
+        assert nest.anchor is not None
+        self.anchor = nest.anchor
+        self.type = NativeType(kind_of(nest.anchor.type.dtype), body.lanes)
+
+    def strips(self, begin: int, end: int, width: int, short: int, target: Target) -> None:
+        """Strips of ``width`` vectors from column ``begin`` to ``end``; the last lacks ``short``."""
+        e, lanes = self.body.e, self.body.lanes
+        valid = lanes - short if short else None
+        if end - begin == width * lanes:
+            self.rows(e.i64(begin), width, valid, target)
+        elif end > begin:
+
+            def strip(at: Val, _: list[Val]) -> list[Val]:
+                self.rows(at, width, None, target)
+                return []
+
+            e.loop(e.i64(begin), e.i64(end), width * lanes, strip)
+
+    def rows(self, column: Val, width: int, valid: Val | int | None, target: Target) -> None:
+        """All rows of one strip, in tiles of falling heights."""
+        e = self.body.e
+        heights = _heights(self.nest.shape[self.nest.order[0]], tile_rows(width, target.registers))
+        low = LOW
+        for height in heights:
+            count = e.sub(HIGH, low)
+            steps = e.define(count.type, f"udiv i64 {count.text}, {height}")
+            end = e.add(low, e.mul(steps, e.i64(height)))
+
+            def tile(row: Val, _: list[Val], height: int = height) -> list[Val]:
+                with self.body.block():
+                    self.tile(row, height, column, width, valid)
+                return []
+
+            e.loop(low, end, height, tile)
+            low = end
+
+    def tile(self, row: Val, height: int, column: Val, width: int, valid: Val | int | None) -> None:
+        """One tile: run over the inner axis, then work out and store what follows."""
+        lanes = self.body.lanes
+        columns = [
+            Lanes(self.body.plus(column, self.body.e.i64(k * lanes)), valid if k == width - 1 else None)
+            for k in range(width)
+        ]
+        sums = self._sums(row, height, columns)
+        for q in range(height):
+            at = self.body.plus(row, self.body.e.i64(q))
+            for k, lane in enumerate(columns):
+                index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
+                self.body.know(self.anchor, index, sums[q * width + k])
+                for root in self.nest.roots:
+                    self.body.store(self.body.stored[root], index, self.body.value(root, index))
+
+    def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
+        body, e = self.body, self.body.e
+        zero = e.constant(0, self.type)
+        start = [zero] * (height * len(columns))
+
+        def step(at: Val, sums: list[Val]) -> list[Val]:
+            with body.block():
+                vectors = [self._vector(lane, at) for lane in columns]
+                out = []
+                base = self._row_address(row, at)
+                for q in range(height):
+                    x = self._scalar(base, q)
+                    for k, vector in enumerate(vectors):
+                        out.append(e.fma(x, vector, sums[q * len(columns) + k]))
+                return out
+
+        return e.loop(e.i64(0), body.size(self.inner), 1, step, start)
+
+    def _vector(self, lane: Lanes, at: Val) -> Val:
+        operand = self.by_lanes
+        return self.body.load(operand.buffer, operand.index(self.body, lane, at))
+
+    def _row_address(self, row: Val, at: Val) -> Val:
+        operand = self.by_rows
+        return self.body.address(operand.buffer, operand.index(self.body, row, at))
+
+    def _scalar(self, base: Val, q: int) -> Val:
+        """The element q rows below ``base``."""
+        buffer, body = self.by_rows.buffer, self.body
+        stride = body.extent(buffer.strides[self.by_rows.outer])
+        return body.load_from(buffer, base, body.times(stride, body.e.i64(q)))

@@ -1,0 +1,63 @@
+"""What the emission must know of a processor, found at start or named for a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import llvmlite.binding as llvm
+
+#: Width of the vectors and number of their registers, by the feature that brings them.
+_X86: Final = (("avx512f", 512, 32), ("fma", 256, 16), ("sse2", 128, 16))
+_PINNED: Final = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "avx", "fma")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A processor: LLVM's names for it, its vector width in bits, its vector registers."""
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bits: int
+    registers: int
+
+    def lanes(self, bits: int) -> int:
+        """How many elements of this many bits a vector holds."""
+        return self.vector_bits // bits
+
+
+@cache
+def _start_llvm() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@cache
+def host(widest: int = 512) -> Target:
+    """This machine, with vectors of at most ``widest`` bits (to test what narrower ones run)."""
+    _start_llvm()
+    features = dict(llvm.get_host_cpu_features())
+    triple = llvm.get_process_triple()
+    if not triple.startswith(("x86_64", "i686")):
+        return Target(triple, llvm.get_host_cpu_name(), _flags(features), 128, 32)
+    if widest < 512:
+        features.update({name: False for name in features if name.startswith("avx512")})
+    if widest < 256:
+        features.update({name: False for name in ("avx", "avx2", "fma", "f16c", "avxvnni")})
+    bits, registers = next((b, r) for name, b, r in _X86 if features.get(name) or name == "sse2")
+    flags = _flags(features) + (",-prefer-256-bit" if bits == 512 else "")
+    return Target(triple, llvm.get_host_cpu_name() if widest >= 512 else "x86-64", flags, bits, registers)
+
+
+def _flags(features: dict[str, bool]) -> str:
+    return ",".join(("+" if on else "-") + name for name, on in sorted(features.items()))
+
+
+def machine(target: Target) -> llvm.TargetMachine:
+    """A code generator for a target; an engine takes it over, so each needs its own."""
+    _start_llvm()
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, jit=True
+    )

@@ -1,0 +1,56 @@
+"""The threads that run a program together: one pool, as many as the step is worth."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+#: A step of fewer operations than this is faster on one thread: a barrier costs microseconds.
+WORTH_SHARING = 2_000_000
+
+
+def available() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose(threads: int | None, operations: float) -> int:
+    """The number of threads: as asked for, else one or all by the work of a step."""
+    if threads is not None:
+        return max(1, threads)
+    return available() if operations >= WORTH_SHARING else 1
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="chainrule")
+
+
+def run_together(run: Any, table: int, threads: int) -> None:
+    """Call ``run(table, k, threads)`` for every k at once and wait for them all.
+
+    The threads wait for one another inside, so once one has begun all must: an interrupt in
+    between is delivered after they have come back.
+    """
+    if threads == 1:
+        run(table, 0, 1)
+        return
+    futures: list[Future[None]] = []
+    begun = 0
+    try:
+        pool = _pool(threads - 1)
+        for k in range(1, threads):
+            futures.append(pool.submit(run, table, k, threads))
+        begun = 1
+        run(table, 0, threads)
+    finally:
+        if futures and not begun:
+            for k in range(len(futures) + 1, threads):
+                futures.append(_pool(threads - 1).submit(run, table, k, threads))
+            run(table, 0, threads)
+        for future in futures:
+            future.result()

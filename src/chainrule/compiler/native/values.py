@@ -1,0 +1,346 @@
+"""Work out a value of the graph at an index: the one walker that every nest's body is made of.
+
+An index has one entry per axis: a machine integer, a run of lanes, or a vector of positions. What
+is stored is loaded there; what is not is worked out from its operands at their indices. What was
+worked out once in a block is not worked out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.compiler.lower.buffers import Buffer, Extent
+from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_index
+from chainrule.compiler.native.elementary import FUNCTIONS
+from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
+from chainrule.ir.graph import Node
+from chainrule.ir.types import DTYPE_NAMES, Size
+from chainrule.ops import PRIMITIVES
+
+#: The longest inner reduction that is written out instead of looped over.
+_UNROLLED: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Consecutive positions from ``base``; only the first ``valid`` exist (None: all do)."""
+
+    base: Val
+    valid: Val | int | None = None
+
+
+Index = tuple[Val | Lanes, ...]
+
+
+def kind_of(dtype: np.dtype) -> Kind:
+    """The machine's element for a NumPy dtype, in a register."""
+    name = DTYPE_NAMES[dtype]
+    return "i1" if name == "bool" else name  # type: ignore[return-value]
+
+
+def memory_kind(dtype: np.dtype) -> Kind:
+    """The machine's element for a NumPy dtype, in memory: a boolean is a byte."""
+    return "i8" if dtype.kind == "b" else kind_of(dtype)
+
+
+class Body:
+    """The body of one nest's function, while it is being written."""
+
+    def __init__(self, stored: Mapping[Node, Buffer], inside: Mapping[Node, object], lanes: int) -> None:
+        self.e = Emitter(FUNCTIONS)
+        self.lanes = lanes
+        self.stored = stored
+        self.inside = inside
+        self.slots: dict[int, Val] = {}
+        self.batch = Val(I64, "%batch")
+        self.entry: list[str] = []
+        self._known: dict[Any, Val] = {}
+        self._at_entry: dict[Any, Val] = {}
+
+    # -- what has been worked out --------------------------------------------------------------
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """What is worked out inside is forgotten afterwards: it may not have been run."""
+        before = dict(self._known)
+        yield
+        self._known = before
+
+    def know(self, node: Node, index: Index, value: Val) -> None:
+        """Give the value of a node at an index, as an anchor's loop has found it."""
+        self._known[node, index] = value
+
+    def once(self, key: Any, write: Callable[[], Val]) -> Val:
+        """A value that is the same everywhere, worked out where the function begins."""
+        if key not in self._at_entry:
+            lines, self.e.lines = self.e.lines, self.entry
+            self._at_entry[key] = write()
+            self.e.lines = lines
+        return self._at_entry[key]
+
+    # -- sizes and addresses -------------------------------------------------------------------
+
+    def pointer(self, slot: int) -> Val:
+        return self.slots.setdefault(slot, Val(PTR, f"%p{slot}"))
+
+    def size(self, size: Size) -> Val:
+        return self.e.i64(size) if isinstance(size, int) else self.batch
+
+    def extent(self, extent: Extent) -> Val:
+        """``scale * batch ** power`` as a machine integer."""
+        if extent.power == 0:
+            return self.e.i64(extent.scale)
+
+        def write() -> Val:
+            value = self.e.i64(extent.scale)
+            for _ in range(extent.power):
+                value = self.times(value, self.batch)
+            return value
+
+        return self.once(extent, write)
+
+    def times(self, x: Val, y: Val) -> Val:
+        """x * y, done now where both are literals."""
+        if _is_literal(x) and _is_literal(y):
+            return self.e.i64(int(x.text) * int(y.text))
+        if "1" in (x.text, y.text):
+            return y if x.text == "1" else x
+        return self.e.mul(x, y)
+
+    def plus(self, x: Val, y: Val) -> Val:
+        """x + y, done now where both are literals."""
+        if _is_literal(x) and _is_literal(y):
+            return self.e.i64(int(x.text) + int(y.text))
+        if "0" in (x.text, y.text):
+            return y if x.text == "0" else x
+        return self.e.add(x, y)
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def value(self, node: Node, index: Index) -> Val:
+        """The value of a node at an index: a scalar, or a vector where the index has lanes."""
+        key = (node, index)
+        if key not in self._known:
+            self._known[key] = self._work_out(node, index)
+        return self._known[key]
+
+    def _work_out(self, node: Node, index: Index) -> Val:
+        if node in self.stored and node not in self.inside:
+            return self.load(self.stored[node], index)
+        if node.op in ("constant", "size", "iota"):
+            return self._leaf(node, index)
+        if node.op == "slice":
+            return self.value(node.inputs[0], self._shifted(node, index))
+        if node.op == "pad":
+            return self._padded(node, index)
+        if is_view(node):
+            zero = self.e.i64(0)
+            return self.value(node.inputs[0], view_index(node, index, zero))
+        if node.op in ("sum", "max"):
+            return self._reduction(node, index)
+        operands = [self.value(x, index) for x in node.inputs]
+        lower = PRIMITIVES[node.op].lower
+        assert lower is not None, f"{node.op} reached the emission unstored"
+        return lower(self.e, *operands, **node.attributes)  # type: ignore[no-any-return]
+
+    def _leaf(self, node: Node, index: Index) -> Val:
+        type_ = NativeType(kind_of(node.type.dtype))
+        if node.op == "constant":
+            return self.e.constant(node.attributes["value"], type_)  # type: ignore[arg-type]
+        if node.op == "size":
+            return self.once(node, lambda: self._size(node, type_))
+        axis = node.attributes["axis"]
+        assert isinstance(axis, int)
+        return self.e.convert(self.positions(index[axis]), type_.kind)
+
+    def _size(self, node: Node, type_: NativeType) -> Val:
+        """scale * batch ** power, in double precision and then rounded."""
+        f64 = NativeType("f64")
+        b = self.e.convert(self.batch, "f64")
+        power = node.attributes["power"]
+        value = self.e.constant(node.attributes["scale"], f64)  # type: ignore[arg-type]
+        assert isinstance(power, int)
+        for _ in range(abs(power)):
+            value = self.e.mul(value, b) if power > 0 else self.e.div(value, b)
+        return self.e.convert(value, type_.kind)
+
+    # -- indices ---------------------------------------------------------------------------------
+
+    def positions(self, entry: Val | Lanes) -> Val:
+        """An index entry as integers, one per lane if it has lanes."""
+        if isinstance(entry, Val):
+            return entry
+        lanes = NativeType("i64", self.lanes)
+        return self.e.add(self.e.splat(entry.base, self.lanes), self.e.iota(lanes))
+
+    def _shifted(self, node: Node, index: Index) -> Index:
+        shifted: list[Val | Lanes] = []
+        for entry, start in zip(index, starts_of(node), strict=True):
+            by = self.e.i64(start)
+            if isinstance(entry, Lanes):
+                shifted.append(Lanes(self.plus(entry.base, by), entry.valid))
+            else:
+                shifted.append(self.plus(entry, by) if not entry.type.lanes else self.e.add(entry, by))
+        return tuple(shifted)
+
+    def _padded(self, node: Node, index: Index) -> Val:
+        """Zero outside, inside the operand; an index outside is moved to the nearest inside."""
+        (x,), e = node.inputs, self.e
+        inside: Val | None = None
+        moved: list[Val | Lanes] = []
+        for entry, start, n, m in zip(
+            index, starts_of(node), x.type.shape, node.type.shape, strict=True
+        ):
+            if n == m:
+                moved.append(entry)
+                continue
+            at = e.sub(self.positions(entry), e.i64(start))
+            last, zero = e.i64(int(n) - 1), e.i64(0)  # type: ignore[call-overload]
+            within = e.and_(e.compare("ge", at, zero), e.compare("le", at, last))
+            inside = within if inside is None else e.and_(inside, within)
+            moved.append(e.larger(e.smaller(at, last), zero))
+        value = self.value(x, tuple(moved))
+        zero = e.constant(0, NativeType(value.type.kind))
+        return value if inside is None else e.select(inside, value, zero)
+
+    # -- reductions inside a body ----------------------------------------------------------------
+
+    def neutral(self, node: Node) -> Val:
+        """What a reduction begins with."""
+        kind = kind_of(node.type.dtype)
+        if node.op == "sum":
+            return self.e.constant(0, NativeType(kind))
+        lowest = {"f32": -np.inf, "f64": -np.inf, "i64": -(2**63), "i32": -(2**31), "i1": 0}[kind]
+        return self.e.constant(lowest, NativeType(kind))
+
+    def combine(self, node: Node, so_far: Val, index: Index) -> Val:
+        """Take the operand at ``index`` into a sum or maximum; a product into a sum by fma."""
+        (x,) = node.inputs
+        if node.op == "sum" and x.op == "multiply" and not self._is_loaded(x) and x.type.is_float:
+            a, b = (self.value(operand, index) for operand in x.inputs)
+            return self.e.fma(a, b, so_far)
+        return self.join(node, so_far, self.value(x, index))
+
+    def _is_loaded(self, node: Node) -> bool:
+        return node in self.stored and node not in self.inside
+
+    def join(self, node: Node, a: Val, b: Val) -> Val:
+        """Two partial results of a reduction into one."""
+        return self.e.add(a, b) if node.op == "sum" else self.e.larger(a, b)
+
+    def _reduction(self, node: Node, index: Index) -> Val:
+        """A reduction worked out where it is needed, over axes written out or looped over."""
+        (x,) = node.inputs
+        gone = axes_of(node)
+        lanes = self.lanes if any(not isinstance(k, Val) or k.type.lanes for k in index) else 0
+        start = self.neutral(node)
+        start = self.e.splat(start, lanes) if lanes else start
+        kept = iter(index)
+        full: list[Val | Lanes | None] = [None if k in gone else next(kept) for k in range(x.type.rank)]
+        return self._reduce_axes(node, full, list(gone), start)
+
+    def _reduce_axes(self, node: Node, full: list[Any], axes: list[int], so_far: Val) -> Val:
+        if not axes:
+            return self.e.match(self.combine(node, so_far, tuple(full)), so_far)[0]
+        axis, *rest = axes
+        size = node.inputs[0].type.shape[axis]
+
+        def at(position: Val, value: Val) -> Val:
+            return self._reduce_axes(node, [*full[:axis], position, *full[axis + 1 :]], rest, value)
+
+        if isinstance(size, int) and size <= _UNROLLED:
+            for k in range(size):
+                so_far = at(self.e.i64(k), so_far)
+            return so_far
+
+        def body(position: Val, carried: list[Val]) -> list[Val]:
+            with self.block():
+                return [at(position, carried[0])]
+
+        return self.e.loop(self.e.i64(0), self.size(size), 1, body, [so_far])[0]
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def _offset(self, buffer: Buffer, index: Index) -> tuple[Val, Lanes | Val | None, Val]:
+        """(scalar offset, the entry that has lanes, its stride)."""
+        offset, lanes, stride = self.e.i64(0), None, self.e.i64(1)
+        for entry, extent in zip(index, buffer.strides, strict=True):
+            if isinstance(entry, Val) and not entry.type.lanes:
+                offset = self.plus(offset, self.times(entry, self.extent(extent)))
+            else:
+                assert lanes is None, "an index has lanes on two axes"
+                lanes, stride = entry, self.extent(extent)
+        return offset, lanes, stride
+
+    def load(self, buffer: Buffer, index: Index) -> Val:
+        """The stored elements at an index."""
+        kind = memory_kind(buffer.type.dtype)
+        if not index and buffer.slot not in {self.stored[n].slot for n in self.inside if n in self.stored}:
+            value = self.once(buffer.slot, lambda: self.e.load(self.pointer(buffer.slot), NativeType(kind)))
+            return self._from_memory(buffer, value)
+        offset, lanes, stride = self._offset(buffer, index)
+        if lanes is None:
+            at = self.e.pointer(self.pointer(buffer.slot), offset, kind)
+            return self._from_memory(buffer, self.e.load(at, NativeType(kind)))
+        type_ = NativeType(kind, self.lanes)
+        if isinstance(lanes, Lanes) and stride.text == "1":
+            at = self.e.pointer(self.pointer(buffer.slot), self.plus(offset, lanes.base), kind)
+            valid = None if buffer.roomy else lanes.valid
+            return self._from_memory(buffer, self.e.load_part(at, type_, valid))
+        where = self._addresses(buffer, offset, lanes, stride)
+        valid = lanes.valid if isinstance(lanes, Lanes) and not buffer.roomy else None
+        return self._from_memory(buffer, self.e.gather(where, type_, valid))
+
+    def address(self, buffer: Buffer, index: Index) -> Val:
+        """The address of one element."""
+        offset, lanes, _ = self._offset(buffer, index)
+        assert lanes is None, "an address is of one element"
+        return self.e.pointer(self.pointer(buffer.slot), offset, memory_kind(buffer.type.dtype))
+
+    def load_from(self, buffer: Buffer, base: Val, offset: Val) -> Val:
+        """The element ``offset`` elements behind an address."""
+        kind = memory_kind(buffer.type.dtype)
+        return self.e.load(self.e.pointer(base, offset, kind), NativeType(kind))
+
+    def store(self, buffer: Buffer, index: Index, value: Val) -> None:
+        """Write a value to its place."""
+        kind = memory_kind(buffer.type.dtype)
+        value = self.e.convert(value, kind) if value.type.kind == "i1" else value
+        assert value.type.kind == kind, (buffer, value)
+        offset, lanes, stride = self._offset(buffer, index)
+        if lanes is None:
+            assert not value.type.lanes, "a vector is stored at one place"
+            self.e.store(value, self.e.pointer(self.pointer(buffer.slot), offset, kind))
+            return
+        value = self.e.splat(value, self.lanes)
+        assert isinstance(lanes, Lanes)
+        valid = None if buffer.roomy else lanes.valid
+        if stride.text == "1":
+            at = self.e.pointer(self.pointer(buffer.slot), self.plus(offset, lanes.base), kind)
+            self.e.store_part(value, at, valid)
+        else:
+            self.e.scatter(value, self._addresses(buffer, offset, lanes, stride), valid)
+
+    def _addresses(self, buffer: Buffer, offset: Val, lanes: Lanes | Val, stride: Val) -> Val:
+        e = self.e
+        steps = e.mul(self.positions(lanes), e.splat(stride, self.lanes))
+        places = e.add(steps, e.splat(offset, self.lanes))
+        return e.pointers(self.pointer(buffer.slot), places, memory_kind(buffer.type.dtype))
+
+    def _from_memory(self, buffer: Buffer, value: Val) -> Val:
+        return self.e.convert(value, "i1") if buffer.type.dtype.kind == "b" else value
+
+
+def _is_literal(x: Val) -> bool:
+    return not x.text.startswith("%")
+
+
+def lanes_for(target_bits: int, dtypes: list[np.dtype]) -> int:
+    """Elements per vector, by the narrowest floating type that a nest computes with."""
+    floats = [dtype.itemsize * 8 for dtype in dtypes if dtype.kind == "f"]
+    return target_bits // (min(floats) if floats else BITS["i64"])

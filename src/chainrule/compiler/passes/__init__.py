@@ -1,0 +1,1 @@
+"""Graph to graph: each pass keeps the meaning and is verified after it ran."""

@@ -1,0 +1,53 @@
+"""The whole compiler on one page. (The gradient is already in the graph.)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from chainrule.compiler.lower.plan import make_plan
+from chainrule.compiler.lower.roles import OutputRole, Roles
+from chainrule.compiler.native.executable import Executable
+from chainrule.compiler.native.target import Target, host
+from chainrule.compiler.passes.fold import fold
+from chainrule.compiler.passes.share import share
+from chainrule.ir.graph import Graph
+from chainrule.ops import verify
+
+Pass = Callable[[Graph], Graph]
+PASSES: tuple[tuple[str, Pass], ...] = (("share", share), ("fold", fold), ("share again", share))
+
+
+@dataclass(eq=False)
+class Stages:
+    """What each stage made and how long it took, in seconds: looking is free."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    graphs: dict[str, Graph] = field(default_factory=dict)
+
+
+def simplify(graph: Graph, stages: Stages | None = None) -> Graph:
+    """All passes over a graph, its validity checked after each."""
+    stages = stages or Stages()
+    for name, rewrite in PASSES:
+        start = perf_counter()
+        after = rewrite(graph)
+        try:
+            verify(after)
+        except Exception as error:
+            raise AssertionError(f"the pass {name!r} broke a graph:\n{graph}\n{after}") from error
+        graph = after
+        stages.seconds[name] = perf_counter() - start
+        stages.graphs[name] = graph
+    return graph
+
+
+def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> Executable:
+    """Graph to native loop: passes, loop nests, machine code."""
+    return Executable(make_plan(simplify(graph), roles), target or host())
+
+
+def plain_roles(graph: Graph) -> Roles:
+    """Every input and output is an array of the caller."""
+    return Roles(("array",) * len(graph.inputs), (OutputRole("array"),) * len(graph.outputs))

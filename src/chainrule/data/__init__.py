@@ -1,0 +1,22 @@
+"""Tables: read them, find out what their columns are, and encode them for a network."""
+
+from chainrule.data.examples import EXAMPLES, Example, flights
+from chainrule.data.prepare import Part, Prepared, encode_part, held_out, prepare, with_target
+from chainrule.data.read import read_table
+from chainrule.data.schema import Schema
+from chainrule.data.target import Target
+
+__all__ = [
+    "EXAMPLES",
+    "Example",
+    "Part",
+    "Prepared",
+    "Schema",
+    "Target",
+    "encode_part",
+    "flights",
+    "held_out",
+    "prepare",
+    "read_table",
+    "with_target",
+]

@@ -1,0 +1,1 @@
+"""Derivatives by the chain rule, backwards through what was written down."""

@@ -1,0 +1,117 @@
+"""A graph without loops: every node names its operation, its operands and its type.
+
+Nodes are compared by identity. A graph is its inputs and outputs; the nodes between them are
+found by walking from the outputs, operands first, so that a node always stands behind what it
+needs and a loop cannot be built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
+
+from chainrule.ir.types import BATCH, ArrayType, Batch
+
+Attribute: TypeAlias = int | float | bool | str | Batch | tuple[int | Batch, ...]
+Attributes: TypeAlias = Mapping[str, Attribute]
+NO_ATTRIBUTES: Attributes = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Node:
+    """One operation on the values of other nodes. ``where`` is the user's line, if known."""
+
+    op: str
+    inputs: tuple[Node, ...]
+    type: ArrayType
+    attributes: Attributes = field(default_factory=lambda: NO_ATTRIBUTES)
+    where: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.op}: {self.type}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph:
+    """Inputs, outputs and, in an order that can be run, every node between them."""
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Inputs first, then every node that an output needs, operands before users."""
+        return tuple(_ordered(self.inputs, self.outputs))
+
+    @cached_property
+    def users(self) -> Mapping[Node, tuple[Node, ...]]:
+        """For each node the nodes that read it."""
+        users: dict[Node, list[Node]] = {node: [] for node in self.nodes}
+        for node in self.nodes:
+            for operand in dict.fromkeys(node.inputs):
+                users[operand].append(node)
+        return {node: tuple(found) for node, found in users.items()}
+
+    def __str__(self) -> str:
+        from chainrule.ir.text import to_text
+
+        return to_text(self)
+
+
+def _ordered(inputs: Iterable[Node], outputs: Iterable[Node]) -> Iterable[Node]:
+    done: dict[Node, None] = dict.fromkeys(inputs)
+    for output in outputs:
+        stack = [(output, False)]
+        while stack:
+            node, operands_done = stack.pop()
+            if node in done:
+                continue
+            if operands_done:
+                done[node] = None
+                continue
+            stack.append((node, True))
+            stack.extend((operand, False) for operand in reversed(node.inputs))
+    return done
+
+
+Rewrite: TypeAlias = Callable[[Node, tuple[Node, ...]], Node]
+
+
+def rebuild(graph: Graph, rewrite: Rewrite) -> Graph:
+    """A graph whose every node is ``rewrite(old node, its new operands)``; inputs stay."""
+    new: dict[Node, Node] = {node: node for node in graph.inputs}
+    for node in graph.nodes:
+        if node not in new:
+            new[node] = rewrite(node, tuple(new[operand] for operand in node.inputs))
+    return Graph(graph.inputs, tuple(new[output] for output in graph.outputs))
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other operands (the very same node if they are the same)."""
+    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
+        return node
+    return Node(node.op, inputs, node.type, node.attributes, node.where)
+
+
+def _fix_sizes(attribute: Attribute, batch: int) -> Attribute:
+    if isinstance(attribute, tuple):
+        return tuple(batch if n is BATCH else n for n in attribute)
+    return batch if attribute is BATCH else attribute
+
+
+def specialise(graph: Graph, batch: int) -> Graph:
+    """The graph for one batch size, every symbolic dimension replaced by that number."""
+
+    def fixed(node: Node, inputs: tuple[Node, ...]) -> Node:
+        attributes = {name: _fix_sizes(value, batch) for name, value in node.attributes.items()}
+        shape = tuple(batch if n is BATCH else n for n in node.type.shape)
+        return Node(node.op, inputs, node.type.with_shape(shape), attributes, node.where)
+
+    new = {node: fixed(node, ()) for node in graph.inputs}
+    for node in graph.nodes:
+        if node not in new:
+            new[node] = fixed(node, tuple(new[operand] for operand in node.inputs))
+    return Graph(tuple(new[n] for n in graph.inputs), tuple(new[n] for n in graph.outputs))

@@ -1,0 +1,1 @@
+"""Plain NumPy code becomes a graph or a tape: tracers, NumPy's protocols, trees of parameters."""
