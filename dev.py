@@ -69,9 +69,11 @@ def check(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Time Chainrule beside NumPy, scikit-learn, PyTorch and JAX (downloads them first)."""
+    """Time a step beside NumPy, scikit-learn, PyTorch and JAX; or `bench flights|start`."""
+    named = bool(arguments) and not arguments[0].startswith("-")
+    name, options = (arguments[0], arguments[1:]) if named else ("peers", arguments)
     ensure(BENCH_VENV, "bench")
-    become([python(BENCH_VENV), "-m", "benchmarks.peers", *arguments])
+    become([python(BENCH_VENV), "-m", f"benchmarks.{name}", *options])
 
 
 def docs(arguments: list[str]) -> int:
@@ -131,7 +133,7 @@ def built_by_uv(venv: Path, extra: str) -> bool:
     try:
         build(venv, extra, uv)
     except DevError as error:
-        say(f"uv: {error}")
+        print(f"dev: uv: {error}", file=sys.stderr)
         return False
     return True
 
@@ -309,15 +311,15 @@ def quietly(command: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def stage(what: str) -> Iterator[None]:
-    """One line for one stage: what it does, and when it is done, the seconds it took."""
-    print(f"dev: {what} ...", end="", flush=True)
+    """One line for one stage, on stderr (stdout may be somebody's JSON): what, then seconds."""
+    print(f"dev: {what} ...", end="", flush=True, file=sys.stderr)
     start = time.perf_counter()
+    end = ""
     try:
         yield
-    except BaseException:
-        print(flush=True)
-        raise
-    print(f" {time.perf_counter() - start:.1f} s", flush=True)
+        end = f" {time.perf_counter() - start:.1f} s"
+    finally:
+        print(end, flush=True, file=sys.stderr)
 
 
 def say(line: str) -> None:

@@ -202,7 +202,7 @@ def main() -> None:
         "settings": asdict(settings),
         "results": [asdict(result) for result in results],
     }
-    foot = f"{args.seeds} seeds, taking turns. {machine.in_words(facts)}"
+    foot = f"Seeds: {args.seeds}, taking turns. {machine.in_words(facts)}"
     output.publish(args, "flights", [table_of(results, settings)], record, foot)
 
 

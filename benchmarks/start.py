@@ -135,7 +135,7 @@ def main() -> None:
     compilers = time_compilers(args.rounds, args.threads)
     record = {"machine": facts, "commands": commands, "compile": compilers}
     tables = [commands_table(commands), compilers_table(compilers)]
-    foot = f"{args.rounds} rounds. {machine.in_words(facts)}"
+    foot = f"Rounds: {args.rounds}. {machine.in_words(facts)}"
     output.publish(args, "start", tables, record, foot)
 
 

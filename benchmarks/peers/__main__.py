@@ -78,7 +78,7 @@ def measured(
         "rounds": args.rounds,
         "networks": [report.record(*pair) for pair in pairs],
     }
-    foot = f"{args.rounds} rounds. {machine.in_words(facts)}"
+    foot = f"Rounds: {args.rounds}. {machine.in_words(facts)}"
     output.publish(args, "peers", [report.table(*pair) for pair in pairs], record, foot)
     problems = [s.problem for group in series for s in group]
     return int(any(p and not p.startswith("missing") for p in problems))

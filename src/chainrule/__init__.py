@@ -21,7 +21,11 @@ _HOME = {
     "Run": "chainrule.training.run",
 }
 _MODULES = ("nn", "losses", "optim", "data", "errors")
-__all__ = [*_HOME, *_MODULES, "__version__"]
+__all__ = [  # noqa: PLE0604 - the names stand in the table above, once
+    *_HOME,
+    *_MODULES,
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -58,12 +58,13 @@ class Bar:
 def bar_line(progress: Any, width: int, title: str = "") -> Text:
     """One line for a terminal of ``width`` characters; parts are left out where it is narrow."""
     head = f"{title or 'epoch'} {progress.epoch}/{progress.epochs} "
+    digits = len(f"{progress.steps:,}")  # of one width, so that the bar keeps its length
     parts = [
-        f"loss {progress.loss:.4g}",
-        f"{duration(progress.seconds_left)} left",
-        f"step {progress.step:,}",
-        f"rate {progress.learning_rate:.2g}",
-        f"{short(progress.rows_per_second)} rows/s",
+        f"loss {steady(progress.loss)}",
+        f"{duration(max(round(progress.seconds_left), 1)):>4} left",
+        f"step {progress.step:>{digits},}",
+        f"rate {steady(progress.learning_rate)}",
+        f"{short(progress.rows_per_second):>5} rows/s",
     ]
     while parts and width - len(head) - len("  ".join(parts)) < 10:
         parts.pop()
@@ -93,6 +94,8 @@ def duration(seconds: float) -> str:
     >>> duration(0.0042), duration(4.2), duration(75), duration(7300)
     ('4.2 ms', '4.2 s', '1 min 15 s', '2 h 01 min')
     """
+    if isinstance(seconds, int) and seconds < 60:
+        return f"{seconds} s"
     if seconds < 0.1:
         return f"{1000 * seconds:.1f} ms"
     if seconds < 60:
@@ -100,6 +103,17 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
     return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02} min"
+
+
+def steady(number: float) -> str:
+    """A number in six characters, as long as it is of a usual size.
+
+    >>> steady(0.5196), steady(12.3), steady(1.9e-05), steady(123456.0)
+    ('0.5196', '12.300', '1.9e-5', '1.2e+5')
+    """
+    if 1e-3 <= abs(number) < 1e3:
+        return f"{number:.4f}"[:6]
+    return f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def short(number: float) -> str:

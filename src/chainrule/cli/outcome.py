@@ -19,7 +19,7 @@ class OptionError(ChainruleError, ValueError):
     """An option whose value cannot be used."""
 
 
-class Interrupted(ChainruleError):
+class InterruptedRunError(ChainruleError):
     """Ctrl-C; the message says what is kept, the hint how to go on."""
 
 
@@ -30,7 +30,7 @@ class ReportingGroup(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except Interrupted as stop:
+        except InterruptedRunError as stop:
             code = _say(stop.message, stop.hint, INTERRUPTED)
         except KeyboardInterrupt:
             code = _say("interrupted; nothing was written", "", INTERRUPTED)
@@ -40,7 +40,7 @@ class ReportingGroup(TyperGroup):
             code = _say(f"error: {error.message}", error.hint, BAD_INPUT)
             _trace(ctx)
         # Whatever else happens, the user gets one line; --debug shows the rest.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             if _is_of_typer(error):
                 raise
             code = _say(_unexpected(error), "chainrule --debug ... shows the traceback", UNEXPECTED)

@@ -19,7 +19,8 @@ def loss_plot(
     Args:
         line: one value per epoch, two or more.
         points: the same number of values, or none.
-        width, height: of the whole plot and of its drawing, in characters.
+        width: of the whole plot, in characters.
+        height: of the drawing without its axis, in characters.
     """
     shown = [v for v in (*line, *points) if v is not None]
     low, high = min(shown), max(shown)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.extras import need
 from chainrule.data.target import Target
+from chainrule.data.values import spelled
 
 Scores: TypeAlias = dict[str, float | None]
 
@@ -67,8 +68,8 @@ def baseline_words(target: Target) -> str:
     """What the baseline answers."""
     if target.task == "regression":
         return f"the training rows' mean, {target.mean:.5g}, for every row"
-    most = target.classes[int(np.argmax(target.rates))]
-    return f"the training rows' shares for every row; most frequent: {most} ({max(target.rates):.1%})"
+    most = spelled(target.classes[int(np.argmax(target.rates))])
+    return f"the training rows' shares for every row; most: {most} ({max(target.rates):.1%})"
 
 
 def _score_numbers(y: NDArray[Any], predicted: NDArray[np.float64]) -> Scores:

@@ -49,7 +49,9 @@ def load(data: str, text: Collection[str] = ()) -> Source:
     if data in EXAMPLES and not path.exists():
         example = EXAMPLES[data]()
         more = (example.target, example.drop, example.notes)
-        return Source(data, example.path, example.table, _sha256(example.path), _since(start), *more)
+        return Source(
+            data, example.path, example.table, _sha256(example.path), _since(start), *more
+        )
     table = read_table(path, text)
     return Source(_stem(path), path, table, _sha256(path), _since(start))
 

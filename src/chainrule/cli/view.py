@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -34,6 +35,12 @@ class View:
         console = _console(quiet=json or quiet)
         bar = _console(quiet=quiet or not sys.stderr.isatty(), stderr=True) if json else console
         return cls(console, bar, json)
+
+    def busy(self, what: str) -> AbstractContextManager[object]:
+        """A line that says what is going on, in a terminal, until the block ends."""
+        if not self.bar.is_terminal or self.bar.quiet:
+            return nullcontext()
+        return self.bar.status(what, spinner="dots", spinner_style="cyan")
 
     def result(self, value: Mapping[str, object]) -> None:
         """Print the one JSON object, if it was asked for."""

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.compiler.native.executable import Executable, operations
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph, plain_roles
-from chainrule.ir.types import ArrayType
+from chainrule.ir.types import ArrayType, sized
 from chainrule.tracing.trace import array_type, trace_types
 from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import flatten, unflatten
@@ -27,7 +27,7 @@ class _Compiled:
 
     def __call__(self, leaves: list[np.ndarray]) -> Any:
         outputs = [
-            np.empty(tuple(int(n) for n in node.type.shape), node.type.dtype)  # type: ignore[call-overload]
+            np.empty(sized(node.type.shape), node.type.dtype)
             for node in self.executable.plan.graph.outputs
         ]
         self.executable.run([*leaves, *self.constants], outputs, threads=self.threads)

@@ -1,4 +1,4 @@
-"""The whole compiler on one page. (The gradient is already in the graph.)"""
+"""The whole compiler on one page; the gradient is already in the graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from chainrule.compiler.lower.plan import make_plan
-from chainrule.compiler.lower.roles import OutputRole, Roles
+from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
 from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.passes.fold import fold
@@ -50,4 +50,5 @@ def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> E
 
 def plain_roles(graph: Graph) -> Roles:
     """Every input and output is an array of the caller."""
-    return Roles(("array",) * len(graph.inputs), (OutputRole("array"),) * len(graph.outputs))
+    inputs: list[InputRole] = ["array"]
+    return Roles(tuple(inputs * len(graph.inputs)), (OutputRole("array"),) * len(graph.outputs))

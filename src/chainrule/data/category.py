@@ -62,7 +62,7 @@ class Category:
         """What is done with the column, in words."""
         steps = [f"one-hot of {count(len(self.levels), 'category', 'categories')}"]
         if self.rare:
-            steps.append(f"{self.rare:,} rarer ones: other")
+            steps.append(f"{self.rare:,} rarer: other")
         if self.missing:
             steps.append(f"missing ({self.missing:,}): a category of its own")
         return "; ".join(steps)

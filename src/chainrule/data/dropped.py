@@ -18,6 +18,7 @@ class Dropped:
     Fields:
         what: what the column was found to be: "constant", "identifier", "text", "empty", ...
         reason: why it is dropped, in words.
+        found: its value, or one of them.
     """
 
     kind: ClassVar[str] = "dropped"

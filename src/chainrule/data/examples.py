@@ -18,8 +18,8 @@ from chainrule.data.read import read_table
 
 LATE = 15  # minutes
 
-_AFTER = "known only after departure"
-_IN_DATE = "is in date"
+_AFTER = "known only after departure, would give the answer away"
+_IN_DATE = "same as date"
 FLIGHTS_DROP: Mapping[str, str] = {
     "dep_time": _AFTER,
     "dep_delay": _AFTER,
@@ -29,7 +29,7 @@ FLIGHTS_DROP: Mapping[str, str] = {
     "year": _IN_DATE,
     "month": _IN_DATE,
     "day": _IN_DATE,
-    "time_hour": "is in date and hour",
+    "time_hour": "same as date and hour",
     "flight": "a label with 3,844 values",
     "tailnum": "a label with 4,043 values",
 }
@@ -71,7 +71,6 @@ def flights() -> Example:
     table = table.append_column("date", date).append_column("late", late)
     notes = (
         f"late: arr_delay > {LATE} minutes; rows without arr_delay (cancelled, diverted) have none",
-        "left out, as known only after departure: dep_time, dep_delay, arr_time, air_time",
         "training and test flights are of the same days of 2013: no forecast of days to come",
     )
     return Example(table, "late", FLIGHTS_DROP, notes, path)

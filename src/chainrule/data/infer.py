@@ -81,7 +81,7 @@ def _one_value(name: str, column: ArrowColumn) -> Dropped | None:
 
 
 def _constant(name: str, value: str) -> Dropped:
-    return Dropped(name, "constant", "the same value in every row", value[:30])
+    return Dropped(name, "constant", f"{value[:30]} in every row", value[:30])
 
 
 def _fit_texts(name: str, column: ArrowColumn) -> Column:

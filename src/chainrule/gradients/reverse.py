@@ -81,7 +81,7 @@ def value_and_grad(
         (np.float64(25.0), np.float64(30.0))
     """
     several = not isinstance(argnums, int)
-    wanted = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen = tuple(args[k] for k in wanted)

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
-from chainrule.ir.types import BATCH, ArrayType, Batch
+from chainrule.ir.types import BATCH, ArrayType, Batch, sized
 
 Attribute: TypeAlias = int | float | bool | str | Batch | tuple[int | Batch, ...]
 Attributes: TypeAlias = Mapping[str, Attribute]
@@ -98,7 +98,7 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
 
 def _fix_sizes(attribute: Attribute, batch: int) -> Attribute:
     if isinstance(attribute, tuple):
-        return tuple(batch if n is BATCH else n for n in attribute)
+        return sized(attribute, batch)
     return batch if attribute is BATCH else attribute
 
 
@@ -107,8 +107,8 @@ def specialise(graph: Graph, batch: int) -> Graph:
 
     def fixed(node: Node, inputs: tuple[Node, ...]) -> Node:
         attributes = {name: _fix_sizes(value, batch) for name, value in node.attributes.items()}
-        shape = tuple(batch if n is BATCH else n for n in node.type.shape)
-        return Node(node.op, inputs, node.type.with_shape(shape), attributes, node.where)
+        type_ = node.type.with_shape(sized(node.type.shape, batch))
+        return Node(node.op, inputs, type_, attributes, node.where)
 
     new = {node: fixed(node, ()) for node in graph.inputs}
     for node in graph.nodes:

@@ -1,10 +1,10 @@
 """Graphs as text, and back: ``parse(to_text(g))`` is ``g``.
 
-    graph(%0: f32[batch, 2], %1: f32[2]) {
-      %2: f32[batch, 2] = broadcast(%1) {axes=(1,), shape=(batch, 2)}
-      %3: f32[batch, 2] = add(%0, %2)
-      return %3
-    }
+graph(%0: f32[batch, 2], %1: f32[2]) {
+  %2: f32[batch, 2] = broadcast(%1) {axes=(1,), shape=(batch, 2)}
+  %3: f32[batch, 2] = add(%0, %2)
+  return %3
+}
 """
 
 from __future__ import annotations

@@ -31,6 +31,11 @@ DTYPE_NAMES: Final[dict[np.dtype, str]] = {
 NAMED_DTYPES: Final[dict[str, np.dtype]] = {name: d for d, name in DTYPE_NAMES.items()}
 
 
+def sized(shape: Shape, batch: int = 0) -> tuple[int, ...]:
+    """The shape for one number of examples."""
+    return tuple(n if isinstance(n, int) else batch for n in shape)
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayType:
     """An array's element type and shape, printed as ``f32[batch, 784]``."""

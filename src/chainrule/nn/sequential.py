@@ -83,10 +83,11 @@ def _as_layer(k: int, layer: Any) -> Layer:
             "write Sequential(*layers)" if isinstance(layer, list | tuple) else "",
         )
     leaves, _ = flatten(layer)
-    if not (len(leaves) == 1 and leaves[0] is layer):
-        return layer
-    _refuse_hidden_arrays(k, layer)
-    return Function(layer)
+    made: Layer = layer
+    if len(leaves) == 1 and leaves[0] is layer:
+        _refuse_hidden_arrays(k, layer)
+        made = Function(layer)
+    return made
 
 
 def _refuse_hidden_arrays(k: int, layer: Any) -> None:

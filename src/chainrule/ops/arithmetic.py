@@ -19,13 +19,17 @@ def _ties(g: Array, a: Array, b: Array) -> Array:
 def _power_by_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
     """d aᵇ / db = aᵇ log a, with its limit 0 at a = 0 (for b > 0)."""
     positive = a > 0
-    return np.where(positive, g * y * np.log(np.where(positive, a, np.ones_like(a))), np.zeros_like(g))
+    return np.where(
+        positive, g * y * np.log(np.where(positive, a, np.ones_like(a))), np.zeros_like(g)
+    )
 
 
 def _power_by_base(g: Array, y: Array, a: Array, b: Array) -> Array:
     """d aᵇ / da = b aᵇ⁻¹, and 0 for b = 0 at every a."""
     zero = b == 0
-    return np.where(zero, np.zeros_like(g), g * b * np.power(a, np.where(zero, np.ones_like(b), b - 1)))
+    return np.where(
+        zero, np.zeros_like(g), g * b * np.power(a, np.where(zero, np.ones_like(b), b - 1))
+    )
 
 
 def _power_scalar_lower(e: Any, a: Any, b: Any) -> Any:
@@ -106,7 +110,7 @@ sqrt = register(Primitive(
     domain=(0.1, 4.0), source="power rule",
 ))
 copy = register(Primitive(
-    name="copy", shape=same, evaluate=lambda x: np.array(x),
+    name="copy", shape=same, evaluate=np.array,
     vjp=(lambda g, y, x: g,),
     lower=lambda e, x: x,
     domain=(-3.0, 3.0), source="identity",

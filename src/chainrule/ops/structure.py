@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def _iota(*, axis: int, shape: tuple[int, ...], dtype: str) -> Array:
 
 def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> ArrayType:
     """Axis k of x becomes axis axes[k] of the result, all other axes repeat x."""
-    ascending = all(a < b for a, b in zip(axes, axes[1:], strict=False))
+    ascending = all(a < b for a, b in pairwise(axes))
     if len(axes) != x.rank or not ascending or x.shape != tuple(shape[a] for a in axes):
         raise ShapeError(f"{x} cannot be spread over {shape} along axes {axes}")
     return x.with_shape(shape)

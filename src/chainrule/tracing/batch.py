@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from chainrule.errors import TraceError
 from chainrule.ir.graph import Attribute, Graph, Node
-from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType, Shape, Size
+from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType, Size, sized
 from chainrule.ops import verify
 from chainrule.tracing.trace import Traced, trace_types
 from chainrule.tracing.tracer import Tracer
@@ -35,7 +35,7 @@ def trace_batch(f: Callable[[list[Tracer]], Any], types: Sequence[ArrayType]) ->
 
 
 def _fixed(type_: ArrayType, batch: int) -> ArrayType:
-    return type_.with_shape(tuple(batch if n is BATCH else n for n in type_.shape))
+    return type_.with_shape(sized(type_.shape, batch))
 
 
 class _Unifier:
@@ -97,8 +97,3 @@ def _size_node(a: Node, b: Node) -> Node:
             attributes = {"scale": scale, "power": power, "dtype": DTYPE_NAMES[a.type.dtype]}
             return Node("size", (), a.type, attributes, a.where)
     raise _different(f"a number at {a.where or 'a line'}", x, y)
-
-
-def fix_sizes(shape: Shape, batch: int) -> tuple[int, ...]:
-    """The shape for one number of examples."""
-    return tuple(batch if not isinstance(n, int) else n for n in shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ Array = Any
 
 
 def _axes(x: Array, axis: Any) -> tuple[int, ...]:
-    return tuple(range(x.ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, x.ndim)))
+    return (
+        tuple(range(x.ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, x.ndim)))
+    )
 
 
 def _reduce(op: str, x: Array, axis: Any, keepdims: bool) -> Array:
@@ -137,8 +140,9 @@ def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
 
 
 def log_softmax(x: Array, axis: Any = -1) -> Array:
-    """log of the softmax: x - logsumexp(x)."""
-    return x - logsumexp(x, axis, keepdims=True)
+    """log of the softmax: (x - largest) - log Σ exp(x - largest)."""
+    below = x - stop_gradient(np.max(x, axis=axis, keepdims=True))
+    return below - np.log(np.sum(np.exp(below), axis=axis, keepdims=True))
 
 
 def softmax(x: Array, axis: Any = -1) -> Array:
@@ -147,15 +151,16 @@ def softmax(x: Array, axis: Any = -1) -> Array:
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
-for _function, _rule in {
+_MEANINGS: dict[Any, Callable[..., Any]] = {
     np.sum: sum_, np.max: max_, np.amax: max_, np.min: min_, np.amin: min_, np.mean: mean,
     np.var: var, np.std: std, np.linalg.norm: norm, np.where: where, np.clip: clip, np.dot: dot,
     np.outer: outer, np.full_like: full_like,
     np.zeros_like: lambda x, dtype=None, **_: full_like(x, 0, dtype),
     np.ones_like: lambda x, dtype=None, **_: full_like(x, 1, dtype),
-    np.result_type: lambda *xs: np.result_type(*(x.dtype if isinstance(x, Tracer) else x for x in xs)),
+    np.result_type: lambda *xs: np.result_type(*(getattr(x, "dtype", x) for x in xs)),
     np.copy: lambda x, **_: x,
     np.inner: lambda a, b: dot(a, b if np.ndim(b) < 2 else b.T),
     np.vdot: lambda a, b: dot(np.ravel(a), np.ravel(b)),
-}.items():  # fmt: skip
+}  # fmt: skip
+for _function, _rule in _MEANINGS.items():
     register_function(_function, _rule)

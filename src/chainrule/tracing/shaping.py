@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,7 @@ def broadcast_to(x: Array, shape: Any, subok: bool = False) -> Array:
     if x.shape == shape:
         return x
     before = len(shape) - x.ndim
-    fits = before >= 0 and all(
-        n in (1, shape[before + k]) for k, n in enumerate(x.shape)
-    )
+    fits = before >= 0 and all(n in (1, shape[before + k]) for k, n in enumerate(x.shape))
     if not fits:
         raise ShapeError(f"broadcast at {user_line()}: {x.type} does not spread over {shape}")
     kept = [k for k, n in enumerate(x.shape) if n != 1 or shape[before + k] == 1]
@@ -94,7 +92,9 @@ def _place(x: Array, before: int, total: int, axis: int) -> Array:
     shape = tuple(total if k == axis else n for k, n in enumerate(x.shape))
     if isinstance(x, Tracer):
         return bind("pad", x, starts=starts, shape=shape)
-    widths = [(before, total - before - x.shape[axis]) if k == axis else (0, 0) for k in range(x.ndim)]
+    widths = [
+        (before, total - before - x.shape[axis]) if k == axis else (0, 0) for k in range(x.ndim)
+    ]
     return np.pad(x, widths)
 
 
@@ -159,7 +159,9 @@ def _take_part(x: Array, index: tuple[Any, ...]) -> Array:
         sizes.append(last - first)
         if isinstance(k, slice):
             shape.append(last - first)
-    part = x if tuple(sizes) == x.shape else bind("slice", x, starts=tuple(starts), shape=tuple(sizes))
+    part = (
+        x if tuple(sizes) == x.shape else bind("slice", x, starts=tuple(starts), shape=tuple(sizes))
+    )
     return reshape(part, tuple(shape))
 
 
@@ -187,7 +189,7 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     return np.sum(np.where(hit, x, x.dtype.type(0)), axis=-1, keepdims=True)
 
 
-for _function, _rule in {
+_MEANINGS: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: broadcast_to, np.reshape: reshape, np.transpose: transpose,
     np.expand_dims: expand_dims, np.squeeze: squeeze, np.swapaxes: swapaxes, np.pad: pad,
     np.concatenate: concatenate, np.stack: stack, np.take_along_axis: take_along_axis,
@@ -195,5 +197,6 @@ for _function, _rule in {
     np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim,
     np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
     "getitem": getitem,
-}.items():  # fmt: skip
+}  # fmt: skip
+for _function, _rule in _MEANINGS.items():
     register_function(_function, _rule)

@@ -12,8 +12,8 @@ from chainrule.errors import DTypeError, TraceError
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.tracing import functions, shaping, ufuncs  # noqa: F401 - they fill the protocols
-from chainrule.tracing.trees import flatten
 from chainrule.tracing.tracer import Recording, Tracer, _node
+from chainrule.tracing.trees import flatten
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +24,8 @@ from chainrule.ir.graph import Attribute, Node
 from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.ops import PRIMITIVES
 
-_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_NUMPY: Final = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+_PACKAGE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
+_NUMPY: Final = str(Path(np.__file__).resolve().parent) + os.sep
 _levels = itertools.count()
 _UFUNCS: dict[Any, Callable[..., Any]] = {}
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -120,8 +122,8 @@ class Tracer(NDArrayOperatorsMixin):
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
-        return np.transpose(self)  # type: ignore[call-overload]
+    def T(self) -> Any:
+        return np.transpose(self)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -168,11 +170,11 @@ class Tracer(NDArrayOperatorsMixin):
         return cast(self, np.dtype(dtype))
 
     def reshape(self, *shape: Any) -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[arg-type]
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Any:
         order = axes[0] if len(axes) == 1 else axes or None
-        return np.transpose(self, order)  # type: ignore[call-overload]
+        return np.transpose(self, order)
 
     def copy(self) -> Tracer:
         return self
@@ -195,12 +197,12 @@ Tracer.flatten = Tracer.ravel  # type: ignore[attr-defined]
 
 def user_line() -> str:
     """``file.py:14`` of the nearest caller outside Chainrule and NumPy."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith((_PACKAGE, _NUMPY, "<")):
-            return f"{os.path.basename(name)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+            return f"{Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
     return "an unknown line"
 
 
@@ -243,7 +245,9 @@ def _node(recording: Recording, x: Any) -> Node:
 def _plain_node(recording: Recording, x: np.ndarray) -> Node:
     """A plain array in its smallest form: a number, a numbering, a repetition, a hidden input."""
     if x.dtype not in DTYPE_NAMES:
-        raise DTypeError(f"an array of {x.dtype} at {user_line()}; expected f32, f64, i32, i64, bool")
+        raise DTypeError(
+            f"an array of {x.dtype} at {user_line()}; expected f32, f64, i32, i64, bool"
+        )
     if x.ndim == 0:
         return constant_node(x.item(), x.dtype)
     if x.size and _is_uniform(x):
@@ -265,15 +269,15 @@ def _plain_node(recording: Recording, x: np.ndarray) -> Node:
 
 def constant_node(value: Any, dtype: np.dtype) -> Node:
     """A number in the program; floats are kept as Python floats, exact in either dtype."""
-    return Node(
-        "constant", (), ArrayType(dtype, ()), {"value": value, "dtype": DTYPE_NAMES[dtype]}
-    )
+    return Node("constant", (), ArrayType(dtype, ()), {"value": value, "dtype": DTYPE_NAMES[dtype]})
 
 
 def _is_uniform(x: np.ndarray) -> bool:
     """All elements the same number, the sign of a zero included."""
     first = x.flat[0]
-    return bool((x == first).all()) and (first != 0 or bool((np.signbit(x) == np.signbit(first)).all()))
+    return bool((x == first).all()) and (
+        first != 0 or bool((np.signbit(x) == np.signbit(first)).all())
+    )
 
 
 def broadcast_node(x: Node, shape: tuple[int, ...], axes: tuple[int, ...] = ()) -> Node:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar, dataclass_transform
+from typing import Any, Final, TypeVar, cast, dataclass_transform
 
 import optree
 
@@ -24,12 +24,14 @@ def static(**options: Any) -> Any:
     return dataclasses.field(metadata={"static": True}, **options)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(static, dataclasses.field))
+@dataclass_transform(
+    frozen_default=True, eq_default=False, field_specifiers=(static, dataclasses.field)
+)
 def tree(cls: C) -> C:
-    """Make a class a frozen dataclass and a tree of its fields."""
-    made = dataclasses.dataclass(frozen=True)(cls)
+    """Make a class a frozen dataclass and a tree of its fields, compared by identity."""
+    made: Any = dataclasses.dataclass(frozen=True, eq=False)(cls)
     register_dataclass(made)
-    return made  # type: ignore[return-value]
+    return cast(C, made)
 
 
 def register_dataclass(cls: type) -> None:
@@ -43,7 +45,7 @@ def register_dataclass(cls: type) -> None:
         return [getattr(x, name) for name in names], structure, tuple(names)
 
     def put_together(structure: Any, children: Iterable[Any]) -> Any:
-        made = object.__new__(cls)  # as it was: no __init__, so no second round of its checks
+        made: Any = object.__new__(cls)  # as it was: no __init__, so no second round of its checks
         for name, value in zip([*names, *fixed], [*children, *structure], strict=True):
             object.__setattr__(made, name, value)
         return made

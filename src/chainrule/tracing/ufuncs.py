@@ -100,7 +100,9 @@ def log_expit(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + eˣ)."""
-    return elementwise("softplus", x, floating=True) if isinstance(x, Tracer) else np.logaddexp(0, x)
+    return (
+        elementwise("softplus", x, floating=True) if isinstance(x, Tracer) else np.logaddexp(0, x)
+    )
 
 
 def logaddexp(a: Array, b: Array) -> Array:

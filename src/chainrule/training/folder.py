@@ -2,7 +2,7 @@
 
     RUN/
       config.json                  what was asked for, and the versions of what ran it
-      schema.json                  (command line) columns, preprocessing and target of the table
+      schema.json                  columns, preprocessing and target, where the data are a table
       state.json                   which checkpoint counts, its step and status, a checksum per file
       checkpoint-000001234/
         weights.safetensors        the parameters by name
@@ -74,14 +74,21 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, object]) -> RunFolder:
-        """A new run at ``path``, which must not exist or be an empty folder."""
+        """A new run at ``path``, which must not exist or be an empty folder.
+
+        ``config["schema"]``, if there is one, goes to a file of its own, ``schema.json``.
+        """
         path = Path(path)
         check_free(path)
+        config = dict(config)
+        schema = config.pop("schema", None)
         draft = path.parent / f".{path.name}.new-{os.getpid()}"
         try:
             draft.mkdir(parents=True)
             written = {"format": FORMAT, "created": _now(), "versions": versions()}
             write_file(draft / "config.json", json_bytes({**written, "config": config}))
+            if schema is not None:
+                write_file(draft / "schema.json", json_bytes(schema))
             if path.is_dir():
                 path.rmdir()  # empty, as checked; Windows does not rename onto a folder
             draft.rename(path)

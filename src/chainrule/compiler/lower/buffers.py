@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.compiler.lower.group import Nest, storage_of
 from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
 from chainrule.ir.graph import Node
-from chainrule.ir.types import BATCH, ArrayType, Shape, Size
+from chainrule.ir.types import ArrayType, Shape, Size, sized
 
 #: Rows are shared out to threads, and lengthened in memory, in multiples of this many.
 GRANULE: Final = 16
@@ -55,8 +55,7 @@ class Buffer:
         if not self.type.shape:
             return GRANULE
         outer = self.order[0]
-        size = self.type.shape[outer]
-        count = batch if size is BATCH else int(size)  # type: ignore[call-overload]
+        (count,) = sized((self.type.shape[outer],), batch)
         rows = -(-count // GRANULE) * GRANULE
         return rows * self.strides[outer].at(batch) + GRANULE
 

@@ -71,7 +71,12 @@ class _Cutter:
 
     def run(self) -> list[Nest]:
         for node in self.graph.nodes:
-            if node.op == "input" or is_inline(node) or is_general_reshape(node) or node in self.lazy:
+            if (
+                node.op == "input"
+                or is_inline(node)
+                or is_general_reshape(node)
+                or node in self.lazy
+            ):
                 continue
             self._place(node)
         self._find_roots()
@@ -82,7 +87,12 @@ class _Cutter:
     def _find_lazy(self) -> set[Node]:
         from_inputs: set[Node] = set()
         for node in self.graph.nodes:
-            if node.op == "input" or is_inline(node) or node.op in ELEMENTWISE or _is_short_reduction(node):
+            if (
+                node.op == "input"
+                or is_inline(node)
+                or node.op in ELEMENTWISE
+                or _is_short_reduction(node)
+            ):
                 if all(x in from_inputs for x in node.inputs):
                     from_inputs.add(node)
         lazy: set[Node] = set()
@@ -163,7 +173,9 @@ class _Cutter:
         if any(is_general_reshape(x) for x, _ in inside):
             return None
         if nest.kind == "rows":
-            return last if _fits_rows(node, nest) and all(ls[:1] == (0,) for _, ls in inside) else None
+            return (
+                last if _fits_rows(node, nest) and all(ls[:1] == (0,) for _, ls in inside) else None
+            )
         if node.op not in ELEMENTWISE or node.type.shape != nest.shape:
             return None
         own: tuple[Label, ...] = tuple(range(node.type.rank))
@@ -219,4 +231,3 @@ def _fits_rows(node: Node, nest: Nest) -> bool:
     if node.op in ("sum", "max"):
         return _is_short_reduction(node) and shape[0] == nest.shape[0]
     return 1 <= len(shape) <= 2 and shape[0] == nest.shape[0] and _is_short(shape)
-

@@ -8,7 +8,14 @@ from chainrule.compiler.lower.buffers import Buffer, Memory, assign, itemsize
 from chainrule.compiler.lower.group import cut
 from chainrule.compiler.lower.prepare import Prepared, prepare
 from chainrule.compiler.lower.roles import Roles
-from chainrule.compiler.lower.schedule import Gather, Schedule, Work, order, schedule, slots_by_phase
+from chainrule.compiler.lower.schedule import (
+    Gather,
+    Schedule,
+    Work,
+    order,
+    schedule,
+    slots_by_phase,
+)
 from chainrule.ir.graph import Graph, Node
 
 _LINE = 64
@@ -69,7 +76,9 @@ def _describe(work: Work) -> str:
     return str(work)
 
 
-def _first_fit(placed: list[tuple[int, int, tuple[int, int]]], size: int, life: tuple[int, int]) -> int:
+def _first_fit(
+    placed: list[tuple[int, int, tuple[int, int]]], size: int, life: tuple[int, int]
+) -> int:
     """The lowest offset at which no buffer alive at the same time lies."""
     offset = 0
     for begin, length, other in sorted(placed):

@@ -106,7 +106,9 @@ def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
     return {node: found.most_common(1)[0][0] for node, found in votes.items()}
 
 
-def _contiguous_axis(source: Node, labels: tuple[int | None, ...], orders: dict[Node, Order]) -> int | None:
+def _contiguous_axis(
+    source: Node, labels: tuple[int | None, ...], orders: dict[Node, Order]
+) -> int | None:
     return labels[orders.get(source, tuple(range(source.type.rank)))[-1]]
 
 

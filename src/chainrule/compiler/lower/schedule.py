@@ -56,7 +56,9 @@ def partition(work: Work) -> Key:
 # -- what a nest touches -----------------------------------------------------------------------
 
 
-def reads(prepared: Prepared, nest: Nest, known: dict[Node, object]) -> list[tuple[Node, tuple[Label, ...]]]:
+def reads(
+    prepared: Prepared, nest: Nest, known: dict[Node, object]
+) -> list[tuple[Node, tuple[Label, ...]]]:
     """The stored values that a nest loads, with the domain's axes as labels of their index."""
     found: list[tuple[Node, tuple[Label, ...]]] = []
     for member in nest.members:
@@ -100,9 +102,8 @@ def accesses(prepared: Prepared, memory: Memory, work: Work) -> list[Access]:
     for node, labels in reads(prepared, work, dict.fromkeys(memory.of)):
         part = None if is_general_reshape(node) else _part(labels, axis)
         found.append(Access(memory.of[node].slot, False, part))
-    for root in work.roots:
-        found.append(Access(memory.of[root].slot, True, axis if axis >= 0 else None))
-    return found
+    own = axis if axis >= 0 else None
+    return found + [Access(memory.of[root].slot, True, own) for root in work.roots]
 
 
 def _conflict(a: list[Access], a_key: Key, b: list[Access], b_key: Key) -> bool:
@@ -132,7 +133,9 @@ def schedule(
         phase: list[int] = []
         for k in waiting:
             ready = after[k] <= done | set(phase)
-            if ready and not any(_conflict(touched[k], keys[k], touched[p], keys[p]) for p in phase):
+            if ready and not any(
+                _conflict(touched[k], keys[k], touched[p], keys[p]) for p in phase
+            ):
                 phase.append(k)
         assert phase, "the nests wait for one another in a circle"
         phases.append(tuple(works[k] for k in phase))
@@ -212,7 +215,12 @@ def _reaches(after: dict[int, set[int]], start: int, goal: int) -> bool:
 
 
 def _take_place(
-    prepared: Prepared, nests: list[Nest], after: dict[int, set[int]], writer: int, old: Node, new: Node
+    prepared: Prepared,
+    nests: list[Nest],
+    after: dict[int, set[int]],
+    writer: int,
+    old: Node,
+    new: Node,
 ) -> bool:
     """Let the writer follow every reader of the old value, if that closes no circle."""
     readers = _readers(prepared, nests, old)

@@ -326,7 +326,9 @@ class Emitter:
         """The address of element ``offset`` of an array of ``kind`` at ``base``."""
         assert base.type == PTR and offset.type == I64, (base, offset)
         element = NativeType(kind).text
-        return self.define(PTR, f"getelementptr inbounds {element}, ptr {base.text}, i64 {offset.text}")
+        return self.define(
+            PTR, f"getelementptr inbounds {element}, ptr {base.text}, i64 {offset.text}"
+        )
 
     def load(self, pointer: Val, type_: NativeType) -> Val:
         align = BITS[type_.kind] // 8
@@ -385,7 +387,9 @@ class Emitter:
         ptrs, i1s = pointers.type.text, f"<{x.type.lanes} x i1>"
         name = f"@llvm.masked.scatter.{x.type.suffix}.v{x.type.lanes}p0"
         self.declarations.add(f"declare void {name}({x.type.text}, {ptrs}, {i1s})")
-        self.line(f"  call void {name}({x.typed}, {ptrs} align {align} {pointers.text}, {i1s} {mask})")
+        self.line(
+            f"  call void {name}({x.typed}, {ptrs} align {align} {pointers.text}, {i1s} {mask})"
+        )
 
     def first_lanes(self, lanes: int, valid: Val) -> Val:
         """True in the first ``valid`` lanes."""

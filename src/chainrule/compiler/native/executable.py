@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from chainrule.compiler.native.jit import assemble
 from chainrule.compiler.native.program import gathered_buffers, words_of, write_module
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.threads import run_together
-from chainrule.ir.types import BATCH
+from chainrule.ir.types import sized
 
 _LINE = 64
 
@@ -55,8 +55,7 @@ class Executable:
         """The carried array in our memory, with its axes in the caller's order."""
         strides = [extent.at(0) * itemsize(buffer) for extent in buffer.strides]
         memory = self._kept[buffer.slot]
-        shape = tuple(int(n) for n in buffer.type.shape)  # type: ignore[call-overload]
-        return np.ndarray(shape, buffer.type.dtype, memory, 0, strides)
+        return np.ndarray(sized(buffer.type.shape), buffer.type.dtype, memory, 0, strides)
 
     def set_state(self, arrays: Sequence[np.ndarray]) -> None:
         """Copy the caller's arrays into ours."""
@@ -86,6 +85,7 @@ class Executable:
             inputs: row-major arrays for the inputs that are arrays or numbers per step, in order.
             outputs: row-major arrays to fill for the outputs that are arrays or records.
             batch: rows of a step.
+            steps: how many steps.
             order: int32 row numbers, ``steps * batch`` of them, for gathered inputs.
             rows: row-major arrays of which the gathered inputs are rows.
             threads: how many threads share the work.
@@ -93,9 +93,18 @@ class Executable:
         with self._lock:
             self._make_room(batch)
             graph, roles, words = self.plan.graph, self.plan.roles, self._words
-            owned = [n for n, r in zip(graph.inputs, roles.inputs, strict=True) if r in ("array", "scalar")]
-            given = [n for n, r in zip(graph.outputs, roles.outputs, strict=True) if r.kind != "state"]
-            for node, array in [*zip(owned, inputs, strict=True), *zip(given, outputs, strict=True)]:
+            owned = [
+                n
+                for n, r in zip(graph.inputs, roles.inputs, strict=True)
+                if r in ("array", "scalar")
+            ]
+            given = [
+                n for n, r in zip(graph.outputs, roles.outputs, strict=True) if r.kind != "state"
+            ]
+            for node, array in [
+                *zip(owned, inputs, strict=True),
+                *zip(given, outputs, strict=True),
+            ]:
                 self._point(self.plan.memory.of[node].slot, array)
             for k, array in enumerate(rows):
                 self._point(words.source(k), array)
@@ -105,7 +114,7 @@ class Executable:
             self._point(words.place("barrier"), self._barrier)
             self._table[words.place("batch")] = batch
             self._table[words.place("steps")] = steps
-            run_together(self._code.run, self._table.ctypes.data_as(ctypes.c_void_p).value, threads)  # type: ignore[arg-type]
+            run_together(self._code.call, self._table.ctypes.data, threads)
 
     def _make_room(self, batch: int) -> None:
         """Lay the scratch buffers out for this batch."""
@@ -129,10 +138,10 @@ def operations(plan: Plan, batch: int) -> float:
     """Multiplications and additions of one step, products and stored elements counted."""
     total = 0.0
     for node in plan.graph.nodes:
-        elements = float(np.prod([batch if n is BATCH else n for n in node.type.shape], dtype=float))  # type: ignore[arg-type]
+        elements = float(math.prod(sized(node.type.shape, batch)))
         if node.op == "dot":
             inner = node.inputs[0].type.shape[node.attributes["a_axis"]]  # type: ignore[index]
-            total += 2 * elements * (batch if inner is BATCH else int(inner))  # type: ignore[arg-type]
+            total += 2 * elements * sized((inner,), batch)[0]
         elif node.op != "input":
             total += elements
     return total

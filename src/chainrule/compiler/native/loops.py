@@ -137,9 +137,16 @@ def _reduce(body: Body, nest: Nest, exact: bool) -> None:
     assert node is not None
     across = node.inputs[0].type.rank - 1 in axes_of(node)
     if across:
-        _over_scalars(body, nest, lambda index: _finish(body, nest, node, index, _across(body, node, index)))
+        _over_scalars(
+            body, nest, lambda index: _finish(body, nest, node, index, _across(body, node, index))
+        )
     else:
-        _over_axes(body, nest, lambda index: _finish(body, nest, node, index, _along(body, node, index)), exact)
+        _over_axes(
+            body,
+            nest,
+            lambda index: _finish(body, nest, node, index, _along(body, node, index)),
+            exact,
+        )
 
 
 def _finish(body: Body, nest: Nest, node: Node, index: Index, value: Val) -> None:
@@ -220,7 +227,12 @@ def _is_long(size: Size, lanes: int) -> bool:
 
 
 def _run(
-    body: Body, node: Node, index: Index, reduced: dict[int, Val | Lanes], last: int, so_far: list[Val]
+    body: Body,
+    node: Node,
+    index: Index,
+    reduced: dict[int, Val | Lanes],
+    last: int,
+    so_far: list[Val],
 ) -> list[Val]:
     """One row: blocks of several vectors, then single vectors, then the lanes that are left."""
     e, lanes = body.e, body.lanes

@@ -108,7 +108,7 @@ def _any_columns(tiles: _Tiles, target: Target) -> None:
 
 
 def tile_rows(width: int, registers: int) -> int:
-    """Rows of a tile ``width`` vectors wide: all registers but those for one row and a broadcast."""
+    """Rows of a tile ``width`` vectors wide: what the registers hold beside the operands."""
     most = {1: 16, 2: 12, 3: 8}[width]
     return max(1, min(most, (registers - width - 1) // width))
 
@@ -137,7 +137,7 @@ class _Tiles:
         self.type = NativeType(kind_of(nest.anchor.type.dtype), body.lanes)
 
     def strips(self, begin: int, end: int, width: int, short: int, target: Target) -> None:
-        """Strips of ``width`` vectors from column ``begin`` to ``end``; the last lacks ``short``."""
+        """Strips of ``width`` vectors from ``begin`` to ``end``, ``short`` lanes too many at the end."""
         e, lanes = self.body.e, self.body.lanes
         valid = lanes - short if short else None
         if end - begin == width * lanes:
@@ -172,7 +172,10 @@ class _Tiles:
         """One tile: run over the inner axis, then work out and store what follows."""
         lanes = self.body.lanes
         columns = [
-            Lanes(self.body.plus(column, self.body.e.i64(k * lanes)), valid if k == width - 1 else None)
+            Lanes(
+                self.body.plus(column, self.body.e.i64(k * lanes)),
+                valid if k == width - 1 else None,
+            )
             for k in range(width)
         ]
         sums = self._sums(row, height, columns)

@@ -94,7 +94,9 @@ def write_module(plan: Plan, target: Target) -> str:
 # -- one nest ----------------------------------------------------------------------------------
 
 
-def _write_nest(plan: Plan, nest: Nest, target: Target, name: str, declarations: set[str]) -> _Function:
+def _write_nest(
+    plan: Plan, nest: Nest, target: Target, name: str, declarations: set[str]
+) -> _Function:
     dtypes = [node.type.dtype for node in nest.members]
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
@@ -194,13 +196,17 @@ def _write_run(plan: Plan, functions: dict[int, _Function]) -> str:
     def step(at: Val, carried: list[Val]) -> list[Val]:
         here = list(pointers)
         for slot in per_step:
-            here[slot] = e.pointer(pointers[slot], at, memory_kind(plan.memory.buffers[slot].type.dtype))
+            here[slot] = e.pointer(
+                pointers[slot], at, memory_kind(plan.memory.buffers[slot].type.dtype)
+            )
         rows = e.pointer(order, e.mul(at, batch), "i32")
         target = carried[0]
         for phase in plan.schedule.phases:
             for work in phase:
                 _call(e, functions[id(work)], work, here, sources, rows, shares, batch)
-            target = e.define(I64, f"call i64 @barrier({barrier.typed}, {target.typed}, i64 %threads)")
+            target = e.define(
+                I64, f"call i64 @barrier({barrier.typed}, {target.typed}, i64 %threads)"
+            )
         return [target]
 
     e.loop(e.i64(0), steps, 1, step, [e.i64(0)])

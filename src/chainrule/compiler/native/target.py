@@ -45,10 +45,12 @@ def host(widest: int = 512) -> Target:
     if widest < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if widest < 256:
-        features.update({name: False for name in ("avx", "avx2", "fma", "f16c", "avxvnni")})
+        features.update(dict.fromkeys(("avx", "avx2", "fma", "f16c", "avxvnni"), False))
     bits, registers = next((b, r) for name, b, r in _X86 if features.get(name) or name == "sse2")
     flags = _flags(features) + (",-prefer-256-bit" if bits == 512 else "")
-    return Target(triple, llvm.get_host_cpu_name() if widest >= 512 else "x86-64", flags, bits, registers)
+    return Target(
+        triple, llvm.get_host_cpu_name() if widest >= 512 else "x86-64", flags, bits, registers
+    )
 
 
 def _flags(features: dict[str, bool]) -> str:

@@ -39,18 +39,16 @@ def run_together(run: Any, table: int, threads: int) -> None:
     if threads == 1:
         run(table, 0, 1)
         return
+    pool, others = _pool(threads - 1), iter(range(1, threads))
     futures: list[Future[None]] = []
-    begun = 0
+    joined = False
     try:
-        pool = _pool(threads - 1)
-        for k in range(1, threads):
-            futures.append(pool.submit(run, table, k, threads))
-        begun = 1
+        futures += (pool.submit(run, table, k, threads) for k in others)
+        joined = True
         run(table, 0, threads)
     finally:
-        if futures and not begun:
-            for k in range(len(futures) + 1, threads):
-                futures.append(_pool(threads - 1).submit(run, table, k, threads))
+        if futures and not joined:
+            futures += (pool.submit(run, table, k, threads) for k in others)
             run(table, 0, threads)
         for future in futures:
             future.result()

@@ -19,7 +19,7 @@ from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_ind
 from chainrule.compiler.native.elementary import FUNCTIONS
 from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
 from chainrule.ir.graph import Node
-from chainrule.ir.types import DTYPE_NAMES, Size
+from chainrule.ir.types import DTYPE_NAMES, Size, sized
 from chainrule.ops import PRIMITIVES
 
 #: The longest inner reduction that is written out instead of looped over.
@@ -51,7 +51,9 @@ def memory_kind(dtype: np.dtype) -> Kind:
 class Body:
     """The body of one nest's function, while it is being written."""
 
-    def __init__(self, stored: Mapping[Node, Buffer], inside: Mapping[Node, object], lanes: int) -> None:
+    def __init__(
+        self, stored: Mapping[Node, Buffer], inside: Mapping[Node, object], lanes: int
+    ) -> None:
         self.e = Emitter(FUNCTIONS)
         self.lanes = lanes
         self.stored = stored
@@ -185,7 +187,9 @@ class Body:
             if isinstance(entry, Lanes):
                 shifted.append(Lanes(self.plus(entry.base, by), entry.valid))
             else:
-                shifted.append(self.plus(entry, by) if not entry.type.lanes else self.e.add(entry, by))
+                shifted.append(
+                    self.plus(entry, by) if not entry.type.lanes else self.e.add(entry, by)
+                )
         return tuple(shifted)
 
     def _padded(self, node: Node, index: Index) -> Val:
@@ -200,7 +204,7 @@ class Body:
                 moved.append(entry)
                 continue
             at = e.sub(self.positions(entry), e.i64(start))
-            last, zero = e.i64(int(n) - 1), e.i64(0)  # type: ignore[call-overload]
+            last, zero = e.i64(sized((n,))[0] - 1), e.i64(0)
             within = e.and_(e.compare("ge", at, zero), e.compare("le", at, last))
             inside = within if inside is None else e.and_(inside, within)
             moved.append(e.larger(e.smaller(at, last), zero))
@@ -241,7 +245,9 @@ class Body:
         start = self.neutral(node)
         start = self.e.splat(start, lanes) if lanes else start
         kept = iter(index)
-        full: list[Val | Lanes | None] = [None if k in gone else next(kept) for k in range(x.type.rank)]
+        full: list[Val | Lanes | None] = [
+            None if k in gone else next(kept) for k in range(x.type.rank)
+        ]
         return self._reduce_axes(node, full, list(gone), start)
 
     def _reduce_axes(self, node: Node, full: list[Any], axes: list[int], so_far: Val) -> Val:
@@ -280,8 +286,12 @@ class Body:
     def load(self, buffer: Buffer, index: Index) -> Val:
         """The stored elements at an index."""
         kind = memory_kind(buffer.type.dtype)
-        if not index and buffer.slot not in {self.stored[n].slot for n in self.inside if n in self.stored}:
-            value = self.once(buffer.slot, lambda: self.e.load(self.pointer(buffer.slot), NativeType(kind)))
+        if not index and buffer.slot not in {
+            self.stored[n].slot for n in self.inside if n in self.stored
+        }:
+            value = self.once(
+                buffer.slot, lambda: self.e.load(self.pointer(buffer.slot), NativeType(kind))
+            )
             return self._from_memory(buffer, value)
         offset, lanes, stride = self._offset(buffer, index)
         if lanes is None:

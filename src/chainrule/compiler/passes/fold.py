@@ -53,7 +53,9 @@ def broadcast(x: Node, shape: Shape, axes: tuple[int, ...]) -> Node:
     """x spread over a shape, its own axes at ``axes``."""
     if x.type.shape == shape:
         return x
-    return Node("broadcast", (x,), x.type.with_shape(shape), {"shape": shape, "axes": axes}, x.where)
+    return Node(
+        "broadcast", (x,), x.type.with_shape(shape), {"shape": shape, "axes": axes}, x.where
+    )
 
 
 def transpose(x: Node, axes: tuple[int, ...]) -> Node:

@@ -1,4 +1,4 @@
-"""Share equal subexpressions: a value is computed once. (What no output needs is never walked.)"""
+"""Share equal subexpressions: a value is computed once; what no output needs is never walked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ def share(graph: Graph) -> Graph:
     known: dict[Any, Node] = {}
 
     def merge(node: Node, inputs: tuple[Node, ...]) -> Node:
-        operands = tuple(sorted(map(id, inputs))) if node.op in _COMMUTATIVE else tuple(map(id, inputs))
+        operands = (
+            tuple(sorted(map(id, inputs))) if node.op in _COMMUTATIVE else tuple(map(id, inputs))
+        )
         attributes = tuple((key, type(v), repr(v)) for key, v in sorted(node.attributes.items()))
         key = (node.op, operands, attributes, node.type)
         return known.setdefault(key, with_inputs(node, inputs))

@@ -1,0 +1,52 @@
+"""`chainrule evaluate`: the scores of a run on a table with the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.cli.report import score_table, section
+from chainrule.cli.scores import Scores, baseline, baseline_words, score
+from chainrule.cli.source import Source, load
+from chainrule.cli.trained import Trained
+from chainrule.cli.view import View
+from chainrule.data.extras import Table
+from chainrule.data.prepare import held_out, with_target
+from chainrule.data.words import count
+
+
+def run_evaluate(run: Path, data: str, view: View) -> None:
+    """Score the run on the rows whose target is known, and show it.
+
+    Raises:
+        ChainruleError: the run or the table cannot be used.
+    """
+    trained = Trained.open(run)
+    source = load(data, trained.schema.text_columns())
+    table, notes = _rows(trained, source)
+    target = trained.schema.target
+    y = target.values(table[target.name])
+    scores = {
+        "network": score(target, y, trained.predict(table)),
+        "baseline": baseline(target, y),
+    }
+    _show(view, trained, table, notes, scores)
+    view.result({"run": str(run), "data": data, "rows": len(y), "notes": notes, "scores": scores})
+
+
+def _rows(trained: Trained, source: Source) -> tuple[Table, list[str]]:
+    """The rows to score: of the table of the training only those that it held back."""
+    table, notes = with_target(source.table, trained.schema.target.name)
+    if source.sha256 != trained.data.get("sha256"):
+        return table, notes
+    test = held_out(table, trained.schema, trained.setup.seed)
+    return test, [*notes, "this is the table of the training: only its test rows are scored"]
+
+
+def _show(
+    view: View, trained: Trained, table: Table, notes: list[str], scores: dict[str, Scores]
+) -> None:
+    target, console = trained.schema.target, view.console
+    section(console, "Run", f"{trained.path}: {target.name}, {target.words}")
+    section(console, "Rows", count(table.num_rows, "row"), *notes)
+    console.print(score_table(target, scores))
+    section(console, "", f"baseline: {baseline_words(target)}", style="dim")

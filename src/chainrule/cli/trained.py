@@ -1,0 +1,65 @@
+"""A trained network out of its run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import chainrule as cr
+from chainrule.cli.setup import Setup, in_user_terms
+from chainrule.data.extras import Table
+from chainrule.data.schema import Schema
+from chainrule.errors import DataError, RunError, ShapeError
+from chainrule.tracing.trees import with_leaves
+from chainrule.training.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network with what it takes to use it on a table.
+
+    Fields:
+        data: what the run keeps of its table: name, path, sha256, rows.
+    """
+
+    path: Path
+    model: Any
+    setup: Setup
+    schema: Schema
+    data: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Trained:
+        """The network with the weights of the last checkpoint.
+
+        Raises:
+            RunError: there is none, or the folder is damaged.
+        """
+        folder = RunFolder.open(path)
+        config = folder.config
+        if "setup" not in config or not (path / "schema.json").exists():
+            hint = "runs of cr.train are used from Python: cr.predict(run.model, x)"
+            raise RunError(f"{path}: not a run of `chainrule train`: it has no schema", hint=hint)
+        checkpoint = folder.read_checkpoint()
+        if checkpoint is None:
+            raise RunError(f"{path}: this run has no weights yet")
+        setup = Setup.from_json(config["setup"])
+        try:
+            schema = Schema.from_json(folder.read_json("schema.json"))
+            model = with_leaves(setup.network(), checkpoint.weights)
+        except (DataError, ShapeError) as error:
+            raise RunError(f"{path}: {error.message}") from error
+        return cls(path, model, setup, schema, config.get("data", {}))
+
+    def predict(self, table: Table) -> NDArray[np.float64]:
+        """Probabilities (n, classes), or numbers in the target's own unit (n,).
+
+        Raises:
+            DataError: a column is missing or a value is not of its column's kind.
+        """
+        output = cr.predict(self.model, self.schema.encode(table))
+        return in_user_terms(self.setup, self.schema.target, output)

@@ -1,0 +1,7 @@
+"""The descent: steps in native code, progress, record, checkpoints."""
+
+from chainrule.training.predict import predict
+from chainrule.training.run import History, Progress, Run
+from chainrule.training.train import train
+
+__all__ = ["History", "Progress", "Run", "predict", "train"]
