@@ -24,8 +24,9 @@ except (ImportError, AttributeError) as error:
 class Chainrule(Peer):
     """A turn is one call of ``cr.train``, which goes on from the weights of the turn before.
 
-    Its seconds are those that the run reports for training; tracing and compiling, which every
-    call does anew, are reported apart.
+    Its seconds are those of the whole call but for tracing and compiling, which every call does
+    anew and reports. So they hold more than the run itself counts as training: the permutations,
+    which the peers pay for too, and the checks of the arguments.
     """
 
     def __init__(self, task: Task, threads: int) -> None:
@@ -58,9 +59,9 @@ class Chainrule(Peer):
         wall = time.perf_counter() - start
         self.model = run.model
         self.turns += 1
-        seconds = run.seconds
-        compiling = seconds["trace"] + seconds["compile"]
-        return Turn(seconds["train"], run.steps, compiling, wall - compiling - seconds["train"])
+        compiling = run.seconds["trace"] + run.seconds["compile"]
+        seconds = wall - compiling
+        return Turn(seconds, run.steps, compiling, seconds - run.seconds["train"])
 
     def layers(self) -> list[Layer]:
         """Leaves come as weight, bias, weight, bias."""

@@ -22,8 +22,8 @@ class Turn:
     """Some epochs of descent: seconds without compilation, and the steps that were made.
 
     compile_seconds is given by a peer that compiles in every turn and says how long that took;
-    None means that compilation is what the first turn takes above the second. other_seconds went
-    into neither (checking arguments, taking copies), for the record.
+    None means that compilation is what the first turn takes above the second. other_seconds are
+    the part of seconds that the peer itself does not count as training, for the record.
     """
 
     seconds: float

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.networks import Network
 from benchmarks.peers.process import Worker, WorkerError
 
-TURN_SECONDS = 0.15  # what a turn aims at; a peer whose epoch takes longer runs one epoch
+TURN_SECONDS = 0.25  # what a turn aims at; a peer whose epoch takes longer runs one epoch
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule import __version__
-from chainrule.cli.outcome import ReportingGroup
+from chainrule.cli.outcome import INTERRUPTED, ReportingGroup, leave_at_once
 
 app = typer.Typer(
     name="chainrule",
@@ -176,4 +176,9 @@ def evaluate(run: RunArg, data: DataArg, json: Json = False) -> None:
 
 def main() -> None:
     """The entry point of the console script."""
-    app(prog_name="chainrule")
+    try:
+        app(prog_name="chainrule")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            leave_at_once(INTERRUPTED)
+        raise

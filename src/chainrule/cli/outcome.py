@@ -80,3 +80,13 @@ def _reader_left() -> int:
     """`chainrule predict ... | head`: enough was read. Python must not flush to it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
+
+
+def leave_at_once(code: int) -> None:
+    """End the process without taking Python's modules down, which takes a good part of a second.
+
+    Everything that is to be kept has been written and synced by now.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

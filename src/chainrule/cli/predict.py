@@ -35,8 +35,7 @@ def run_predict(run: Path, data: str, out: Path | None) -> None:
     for name, column in _columns(trained.schema.target, trained.predict(table)):
         table = table.append_column(_free(name, table.column_names), need("pyarrow").array(column))
     if out is None:
-        need("pyarrow.csv").write_csv(table, sys.stdout.buffer)
-        sys.stdout.flush()
+        _write_csv(table, sys.stdout.buffer)
     else:
         _write(table, out)
         print(f"{table.num_rows:,} predictions in {out}", file=sys.stderr)
@@ -70,10 +69,15 @@ def _write(table: Table, out: Path) -> None:
         if out.suffix.lower() == ".parquet":
             need("pyarrow.parquet").write_table(table, draft)
         else:
-            need("pyarrow.csv").write_csv(table, draft)
+            _write_csv(table, draft)
         draft.replace(out)
     except (OSError, need("pyarrow").ArrowException) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{out}: cannot be written: {reason}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _write_csv(table: Table, to: Any) -> None:
+    csv = need("pyarrow.csv")
+    csv.write_csv(table, to, csv.WriteOptions(quoting_style="needed"))

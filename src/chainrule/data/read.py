@@ -155,7 +155,9 @@ def _parse_csv(path: Path, content: bytes, delimiter: str, text: Collection[str]
         options = csv.ReadOptions(block_size=block)
         return csv.read_csv(pa.BufferReader(content), options, parse, convert)
 
-    return _with_types_of_the_whole(read, len(content))
+    table = _with_types_of_the_whole(read, len(content))
+    _check_utf8(path, table)
+    return table
 
 
 def _with_types_of_the_whole(read: Callable[[int], Table], size: int) -> Table:
@@ -183,6 +185,15 @@ def _check_encoding(path: Path, content: bytes) -> None:
     if at >= 0:
         line = content.count(b"\n", 0, at) + 1
         raise DataError(f"{path}: line {line} holds a NUL byte: this is not a text table")
+
+
+def _check_utf8(path: Path, table: Table) -> None:
+    """Arrow reads a text column that is not UTF-8 as bytes."""
+    types = need("pyarrow").types
+    for name in table.column_names:
+        if types.is_binary(table[name].type):
+            hint = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
+            raise DataError(f"{path}: column {name!r} holds text that is not UTF-8", hint=hint)
 
 
 def _check_names(path: Path, names: list[str]) -> None:

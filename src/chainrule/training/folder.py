@@ -36,11 +36,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from chainrule import __version__
 from chainrule.errors import RunError
 
 FORMAT = 1
 TENSOR_FILES = ("weights", "optimizer", "record")
-VERSIONED = ("chainrule", "numpy", "llvmlite", "optree", "safetensors")
+VERSIONED = ("numpy", "llvmlite", "optree", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,11 @@ def check_free(path: Path) -> None:
 
 def versions() -> dict[str, str]:
     """The versions that decide what a run computes."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {
+        "chainrule": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     for name in VERSIONED:
         try:
             found[name] = metadata.version(name)

@@ -12,21 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from chainrule.errors import TrainingError
 from chainrule.training.evaluate import Evaluator
 from chainrule.training.examples import Examples, Order
+from chainrule.training.pace import Pace
 from chainrule.training.run import Callback, History, Progress
 from chainrule.training.step import Carried, Step
 
 if TYPE_CHECKING:
     from chainrule.training.store import Store
-
-#: Seconds that a chunk should last.
-CHUNK: Final = 0.07
 
 
 @dataclass(eq=False)
@@ -42,13 +40,12 @@ class Descent:
     callbacks: tuple[Callback, ...]
     evaluator: Evaluator | None
     validation: Examples | None
-    threads: int
+    pace: Pace
     done: int = 0
     seconds: float = 0.0
     records: list[dict[str, Any]] = field(default_factory=list)
     losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    _chunk: int = 1
     _begun: int = 0
 
     @property
@@ -98,17 +95,17 @@ class Descent:
     def _advance(self) -> None:
         """One chunk, and what follows from it."""
         first = self.done
-        order, count = self.order.steps_from(first, min(self._chunk, self._until_stop()))
+        order, count = self.order.steps_from(first, self.pace.steps(self._until_stop()))
         rates = self.rates[first : first + count].astype(self._rate_dtype)
         losses = np.zeros(count, self._loss_dtype)
         start = perf_counter()
-        self.step.run(rates, losses, order, self.examples, self.order.batch, self.threads)
+        self.step.run(rates, losses, order, self.examples, self.order.batch, self.pace.threads)
         elapsed = perf_counter() - start
         self.seconds += elapsed
         self.losses[first : first + count] = losses
         self._check(first, losses)
         self.done += count
-        self._fit_chunk(count, elapsed)
+        self.pace.took(count, elapsed)
         self._report(first)
 
     def _until_stop(self) -> int:
@@ -125,12 +122,6 @@ class Descent:
     @property
     def _loss_dtype(self) -> np.dtype:
         return self.step.executable.plan.graph.outputs[-1].type.dtype
-
-    def _fit_chunk(self, count: int, elapsed: float) -> None:
-        """Lengthen or shorten chunks towards ``CHUNK`` seconds, at most fourfold at a time."""
-        if count == self._chunk or elapsed > CHUNK:
-            wanted = count * CHUNK / max(elapsed, 1e-7)
-            self._chunk = int(max(1, min(wanted, 4 * count)))
 
     def _check(self, first: int, losses: np.ndarray) -> None:
         finite = np.isfinite(losses)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.compiler.native.executable import operations
-from chainrule.compiler.native.threads import choose
+from chainrule.compiler.native.threads import available, choose
 from chainrule.errors import TrainingError
 from chainrule.losses import Loss
 from chainrule.optim import SGD
@@ -18,6 +18,7 @@ from chainrule.tracing.trees import unflatten
 from chainrule.training.evaluate import Evaluator
 from chainrule.training.examples import Examples, Order, take_examples
 from chainrule.training.loop import Descent
+from chainrule.training.pace import pace
 from chainrule.training.run import Callback, Run
 from chainrule.training.step import Carried, as_function, carry, compile_step, trace_step
 from chainrule.training.store import Store
@@ -98,7 +99,7 @@ def train(
     descent = Descent(
         step=step, examples=examples, order=Order(examples.rows, size, seed), epochs=epochs,
         optimizer=optimizer, carried=carried, callbacks=tuple(callbacks), evaluator=evaluator,
-        validation=held_out, threads=choose(threads, operations(step.executable.plan, size)),
+        validation=held_out, pace=pace(threads, choose(threads, operations(step.executable.plan, size)), available()),
     )  # fmt: skip
     store = Store.begin(out, resume, descent, config) if out is not None else None
     stopped = descent.run(store)
@@ -106,7 +107,9 @@ def train(
     leaves = [p if p.shape else p[()] for p in descent.params()]
     trained = unflatten(carried.params_structure, leaves)
     folder = store.folder.path if store else None
-    return Run(trained, descent.history(), stopped, descent.done, seconds, descent.threads, folder)
+    return Run(
+        trained, descent.history(), stopped, descent.done, seconds, descent.pace.threads, folder
+    )
 
 
 def _batch_size(batch: Any, rows: int) -> int:

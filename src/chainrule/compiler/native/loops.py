@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.views import axes_of
 from chainrule.compiler.native.emit import I64, Val
-from chainrule.compiler.native.values import Body, Index, Lanes
+from chainrule.compiler.native.values import Body, Entry, Index, Lanes
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 
@@ -82,7 +82,7 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[Index], None], exact: bo
         with body.e.when(body.e.compare("lt", LOW, HIGH)):
             write(())
         return
-    entries: dict[int, Val | Lanes] = {}
+    entries: dict[int, Entry] = {}
 
     def index() -> Index:
         return tuple(entries[k] for k in range(rank))
@@ -93,7 +93,7 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[Index], None], exact: bo
         low = LOW if shared else body.e.i64(0)
         high = HIGH if shared else body.size(nest.shape[axis])
 
-        def at(entry: Val | Lanes) -> None:
+        def at(entry: Entry) -> None:
             entries[axis] = entry
             if depth == rank - 1:
                 write(index())
@@ -177,7 +177,7 @@ def _over_scalars(body: Body, nest: Nest, write: Callable[[Index], None]) -> Non
     descend(0)
 
 
-def _operand_index(node: Node, index: Index, reduced: dict[int, Val | Lanes]) -> Index:
+def _operand_index(node: Node, index: Index, reduced: dict[int, Entry]) -> Index:
     kept = iter(index)
     rank = node.inputs[0].type.rank
     return tuple(reduced[k] if k in reduced else next(kept) for k in range(rank))
@@ -192,8 +192,8 @@ def _along(body: Body, node: Node, index: Index) -> Val:
 
 
 def _nested(
-    body: Body, node: Node, axes: list[int], reduced: dict[int, Val | Lanes], so_far: list[Val],
-    write: Callable[[dict[int, Val | Lanes], list[Val]], list[Val]],
+    body: Body, node: Node, axes: list[int], reduced: dict[int, Entry], so_far: list[Val],
+    write: Callable[[dict[int, Entry], list[Val]], list[Val]],
 ) -> list[Val]:  # fmt: skip
     """Loops over reduced axes, outermost first, carrying the partial results."""
     if not axes:
@@ -230,7 +230,7 @@ def _run(
     body: Body,
     node: Node,
     index: Index,
-    reduced: dict[int, Val | Lanes],
+    reduced: dict[int, Entry],
     last: int,
     so_far: list[Val],
 ) -> list[Val]:
@@ -247,7 +247,7 @@ def _run(
 
     def blocks(at: Val, carried: list[Val]) -> list[Val]:
         with body.block():
-            return [take(Lanes(body.plus(at, e.i64(k * lanes))), c) for k, c in enumerate(carried)]
+            return [take(Lanes(at, None, k * lanes), c) for k, c in enumerate(carried)]
 
     def singles(at: Val, carried: list[Val]) -> list[Val]:
         with body.block():

@@ -18,7 +18,7 @@ from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.native.emit import NativeType, Val
 from chainrule.compiler.native.loops import HIGH, LOW
 from chainrule.compiler.native.target import Target
-from chainrule.compiler.native.values import Body, Index, Lanes, kind_of
+from chainrule.compiler.native.values import Body, Entry, Index, Lanes, Near, kind_of, memory_kind
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 
@@ -31,7 +31,7 @@ class Operand:
     outer: int
     inner: int
 
-    def index(self, body: Body, outer: Val | Lanes, inner: Val) -> Index:
+    def index(self, body: Body, outer: Entry, inner: Entry) -> Index:
         """The index of an element; axes of size one are at 0."""
         zero = body.e.i64(0)
         rank = self.buffer.type.rank
@@ -156,31 +156,24 @@ class _Tiles:
         heights = _heights(self.nest.shape[self.nest.order[0]], tile_rows(width, target.registers))
         low = LOW
         for height in heights:
-            count = e.sub(HIGH, low)
-            steps = e.define(count.type, f"udiv i64 {count.text}, {height}")
-            end = e.add(low, e.mul(steps, e.i64(height)))
+            end = e.sub(HIGH, e.i64(height - 1))
 
             def tile(row: Val, _: list[Val], height: int = height) -> list[Val]:
                 with self.body.block():
                     self.tile(row, height, column, width, valid)
-                return []
+                return [e.add(row, e.i64(height))]
 
-            e.loop(low, end, height, tile)
-            low = end
+            (low,) = e.loop(low, end, height, tile, [low])
 
     def tile(self, row: Val, height: int, column: Val, width: int, valid: Val | int | None) -> None:
         """One tile: run over the inner axis, then work out and store what follows."""
         lanes = self.body.lanes
         columns = [
-            Lanes(
-                self.body.plus(column, self.body.e.i64(k * lanes)),
-                valid if k == width - 1 else None,
-            )
-            for k in range(width)
+            Lanes(column, valid if k == width - 1 else None, k * lanes) for k in range(width)
         ]
         sums = self._sums(row, height, columns)
         for q in range(height):
-            at = self.body.plus(row, self.body.e.i64(q))
+            at = Near(row, q)
             for k, lane in enumerate(columns):
                 index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
                 self.body.know(self.anchor, index, sums[q * width + k])
@@ -189,32 +182,45 @@ class _Tiles:
 
     def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
         body, e = self.body, self.body.e
-        zero = e.constant(0, self.type)
-        start = [zero] * (height * len(columns))
+        rows, lanes = self.by_rows, self.by_lanes
+        start = [e.constant(0, self.type)] * (height * len(columns))
+        start += [
+            body.address(rows.buffer, rows.index(body, row, e.i64(0))),
+            body.address(lanes.buffer, lanes.index(body, columns[0], e.i64(0))),
+        ]
 
-        def step(at: Val, sums: list[Val]) -> list[Val]:
-            with body.block():
-                vectors = [self._vector(lane, at) for lane in columns]
-                out = []
-                base = self._row_address(row, at)
-                for q in range(height):
-                    x = self._scalar(base, q)
-                    for k, vector in enumerate(vectors):
-                        out.append(e.fma(x, vector, sums[q * len(columns) + k]))
-                return out
+        def step(_: Val, carried: list[Val]) -> list[Val]:
+            *sums, row_at, lane_at = carried
+            vectors = [self._vector(lane_at, lane) for lane in columns]
+            out = []
+            for q in range(height):
+                x = self._scalar(row_at, q)
+                out += [e.fma(x, v, sums[q * len(columns) + k]) for k, v in enumerate(vectors)]
+            return [*out, self._next(rows, row_at), self._next(lanes, lane_at)]
 
-        return e.loop(e.i64(0), body.size(self.inner), 1, step, start)
+        return e.loop(e.i64(0), body.size(self.inner), 1, step, start)[:-2]
 
-    def _vector(self, lane: Lanes, at: Val) -> Val:
-        operand = self.by_lanes
-        return self.body.load(operand.buffer, operand.index(self.body, lane, at))
+    def _next(self, operand: Operand, at: Val) -> Val:
+        """The address one further along the inner axis."""
+        stride = self.body.extent(operand.buffer.strides[operand.inner])
+        return self.body.e.pointer(at, stride, memory_kind(operand.buffer.type.dtype))
 
-    def _row_address(self, row: Val, at: Val) -> Val:
-        operand = self.by_rows
-        return self.body.address(operand.buffer, operand.index(self.body, row, at))
+    def _vector(self, at: Val, lane: Lanes) -> Val:
+        """A vector of the strip at ``at``, which is where its first vector begins."""
+        operand, body = self.by_lanes, self.body
+        stride = body.extent(operand.buffer.strides[operand.outer])
+        kind = memory_kind(operand.buffer.type.dtype)
+        begin = body.e.pointer(at, body.times(stride, body.e.i64(lane.plus)), kind)
+        valid = None if operand.buffer.roomy else lane.valid
+        if stride.text == "1":
+            return body.e.load_part(begin, self.type, valid)
+        steps = body.e.mul(
+            body.e.iota(NativeType("i64", body.lanes)), body.e.splat(stride, body.lanes)
+        )
+        return body.e.gather(body.e.pointers(begin, steps, kind), self.type, valid)
 
-    def _scalar(self, base: Val, q: int) -> Val:
-        """The element q rows below ``base``."""
+    def _scalar(self, at: Val, q: int) -> Val:
+        """The element q rows below ``at``."""
         buffer, body = self.by_rows.buffer, self.body
         stride = body.extent(buffer.strides[self.by_rows.outer])
-        return body.load_from(buffer, base, body.times(stride, body.e.i64(q)))
+        return body.load_from(buffer, at, body.times(stride, body.e.i64(q)))

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
+from chainrule.compiler.lower.buffers import GRANULE, Buffer
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.schedule import Gather, Key, Work, accesses, partition
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
+from chainrule.compiler.native.gather import Function, write_gather
 from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.products import write_product
 from chainrule.compiler.native.target import Target
@@ -65,22 +66,13 @@ def gathered_buffers(plan: Plan) -> list[Buffer]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
-class _Function:
-    """A nest's function and the slots whose addresses it takes."""
-
-    name: str
-    slots: tuple[int, ...]
-    text: str
-
-
 def write_module(plan: Plan, target: Target) -> str:
     """The LLVM text of a plan."""
     declarations: set[str] = set()
-    functions: dict[int, _Function] = {}
+    functions: dict[int, Function] = {}
     for work in (work for phase in plan.schedule.phases for work in phase):
         name = f"n{len(functions)}"
-        write = _write_gather if isinstance(work, Gather) else _write_nest
+        write = write_gather if isinstance(work, Gather) else _write_nest
         functions[id(work)] = write(plan, work, target, name, declarations)  # type: ignore[arg-type]
     run = _write_run(plan, functions)
     texts = [f.text for f in functions.values()]
@@ -96,7 +88,7 @@ def write_module(plan: Plan, target: Target) -> str:
 
 def _write_nest(
     plan: Plan, nest: Nest, target: Target, name: str, declarations: set[str]
-) -> _Function:
+) -> Function:
     dtypes = [node.type.dtype for node in nest.members]
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
@@ -108,7 +100,7 @@ def _write_nest(
     pointers = "".join(f"ptr noalias %p{slot}, " for slot in slots)
     head = f"define internal void @{name}({pointers}i64 %low, i64 %high, i64 %batch) #0 {{"
     lines = [head, "entry:", *body.entry, *body.e.lines, "  ret void", "}"]
-    return _Function(name, slots, "\n".join(lines))
+    return Function(name, slots, "\n".join(lines))
 
 
 def _is_exact(plan: Plan, nest: Nest) -> bool:
@@ -118,66 +110,10 @@ def _is_exact(plan: Plan, nest: Nest) -> bool:
                for slot in touched)  # fmt: skip
 
 
-def _write_gather(
-    plan: Plan, work: Gather, target: Target, name: str, declarations: set[str]
-) -> _Function:
-    """Copy the rows that the order of examples names next to one another."""
-    e = Emitter(declarations=declarations)
-    buffers = [plan.memory.of[node] for node in work.inputs]
-
-    def row(at: Val, _: list[Val]) -> list[Val]:
-        place = e.pointer(Val(PTR, "%order"), at, "i32")
-        number = e.convert(e.load(place, NativeType("i32")), "i64")
-        for k, buffer in enumerate(buffers):
-            _copy_row(e, buffer, k, number, at, target)
-        return []
-
-    e.loop(Val(I64, "%low"), Val(I64, "%high"), 1, row)
-    sources = "".join(f"ptr noalias %s{k}, " for k in range(len(buffers)))
-    slots = tuple(buffer.slot for buffer in buffers)
-    pointers = "".join(f"ptr noalias %p{slot}, " for slot in slots)
-    head = (
-        f"define internal void @{name}({pointers}{sources}ptr noalias %order, "
-        "i64 %low, i64 %high, i64 %batch) #0 {"
-    )
-    return _Function(name, slots, "\n".join([head, "entry:", *e.lines, "  ret void", "}"]))
-
-
-def _copy_row(e: Emitter, buffer: Buffer, k: int, number: Val, at: Val, target: Target) -> None:
-    """One row of known length, in vectors of bytes and a rest."""
-    length = itemsize(buffer)
-    for n in buffer.type.shape[1:]:
-        assert isinstance(n, int)
-        length *= n
-    stride = buffer.strides[0].scale * itemsize(buffer)
-    source = e.pointer(Val(PTR, f"%s{k}"), e.mul(number, e.i64(length)), "i8")
-    place = e.pointer(Val(PTR, f"%p{buffer.slot}"), e.mul(at, e.i64(stride)), "i8")
-    e.declarations.add("declare void @llvm.memcpy.inline.p0.p0.i64(ptr, ptr, i64, i1)")
-    block = 8 * target.vector_bits // 8
-    whole = length // block * block if length > block else 0
-
-    def move(offset: Val, _: list[Val]) -> list[Val]:
-        _memcpy(e, e.pointer(place, offset, "i8"), e.pointer(source, offset, "i8"), block)
-        return []
-
-    if whole:
-        e.loop(e.i64(0), e.i64(whole), block, move)
-    if length > whole:
-        rest = e.i64(whole)
-        _memcpy(e, e.pointer(place, rest, "i8"), e.pointer(source, rest, "i8"), length - whole)
-
-
-def _memcpy(e: Emitter, place: Val, source: Val, count: int) -> None:
-    e.line(
-        f"  call void @llvm.memcpy.inline.p0.p0.i64({place.typed}, {source.typed}, "
-        f"i64 {count}, i1 false)"
-    )
-
-
 # -- the loop over steps -------------------------------------------------------------------------
 
 
-def _write_run(plan: Plan, functions: dict[int, _Function]) -> str:
+def _write_run(plan: Plan, functions: dict[int, Function]) -> str:
     e, words = Emitter(), words_of(plan)
 
     def word(place: int, type_: NativeType) -> Val:
@@ -241,7 +177,7 @@ def _ceil_div(e: Emitter, x: Val, y: Val) -> Val:
 
 
 def _call(
-    e: Emitter, function: _Function, work: Work, pointers: list[Val], sources: list[Val], rows: Val,
+    e: Emitter, function: Function, work: Work, pointers: list[Val], sources: list[Val], rows: Val,
     shares: dict[Key, tuple[Val, Val]], batch: Val,
 ) -> None:  # fmt: skip
     low, high = shares[partition(work)]

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 #: A step of fewer operations than this is faster on one thread: a barrier costs microseconds.
-WORTH_SHARING = 2_000_000
+WORTH_SHARING = 8_000_000
 
 
 def available() -> int:

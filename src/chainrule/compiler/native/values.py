@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.compiler.lower.buffers import Buffer, Extent
 from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_index
-from chainrule.compiler.native.elementary import FUNCTIONS
+from chainrule.compiler.native.elementary import BINARY, FUNCTIONS
 from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
 from chainrule.ir.graph import Node
 from chainrule.ir.types import DTYPE_NAMES, Size, sized
@@ -27,14 +27,24 @@ _UNROLLED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """The position ``plus`` behind ``base``: addresses of neighbours share their base."""
+
+    base: Val
+    plus: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lanes:
-    """Consecutive positions from ``base``; only the first ``valid`` exist (None: all do)."""
+    """Consecutive positions from ``base + plus``; the first ``valid`` exist (None: all do)."""
 
     base: Val
     valid: Val | int | None = None
+    plus: int = 0
 
 
-Index = tuple[Val | Lanes, ...]
+Entry = Val | Near | Lanes
+Index = tuple[Entry, ...]
 
 
 def kind_of(dtype: np.dtype) -> Kind:
@@ -54,13 +64,14 @@ class Body:
     def __init__(
         self, stored: Mapping[Node, Buffer], inside: Mapping[Node, object], lanes: int
     ) -> None:
-        self.e = Emitter(FUNCTIONS)
+        self.e = Emitter({**FUNCTIONS, **BINARY})
         self.lanes = lanes
         self.stored = stored
         self.inside = inside
         self.slots: dict[int, Val] = {}
         self.batch = Val(I64, "%batch")
         self.entry: list[str] = []
+        self._own_slots = {stored[node].slot for node in inside if node in stored}
         self._known: dict[Any, Val] = {}
         self._at_entry: dict[Any, Val] = {}
 
@@ -173,30 +184,30 @@ class Body:
 
     # -- indices ---------------------------------------------------------------------------------
 
-    def positions(self, entry: Val | Lanes) -> Val:
+    def positions(self, entry: Entry) -> Val:
         """An index entry as integers, one per lane if it has lanes."""
         if isinstance(entry, Val):
             return entry
+        base = self.plus(entry.base, self.e.i64(entry.plus))
+        if isinstance(entry, Near):
+            return base
         lanes = NativeType("i64", self.lanes)
-        return self.e.add(self.e.splat(entry.base, self.lanes), self.e.iota(lanes))
+        return self.e.add(self.e.splat(base, self.lanes), self.e.iota(lanes))
 
     def _shifted(self, node: Node, index: Index) -> Index:
-        shifted: list[Val | Lanes] = []
-        for entry, start in zip(index, starts_of(node), strict=True):
-            by = self.e.i64(start)
-            if isinstance(entry, Lanes):
-                shifted.append(Lanes(self.plus(entry.base, by), entry.valid))
-            else:
-                shifted.append(
-                    self.plus(entry, by) if not entry.type.lanes else self.e.add(entry, by)
-                )
-        return tuple(shifted)
+        return tuple(map(self.shifted, index, starts_of(node)))
+
+    def shifted(self, entry: Entry, by: int) -> Entry:
+        """The entry ``by`` positions further on."""
+        if isinstance(entry, Lanes | Near):
+            return replace(entry, plus=entry.plus + by)
+        return self.e.add(entry, self.e.i64(by)) if entry.type.lanes else Near(entry, by)
 
     def _padded(self, node: Node, index: Index) -> Val:
         """Zero outside, inside the operand; an index outside is moved to the nearest inside."""
         (x,), e = node.inputs, self.e
         inside: Val | None = None
-        moved: list[Val | Lanes] = []
+        moved: list[Entry] = []
         for entry, start, n, m in zip(
             index, starts_of(node), x.type.shape, node.type.shape, strict=True
         ):
@@ -241,13 +252,11 @@ class Body:
         """A reduction worked out where it is needed, over axes written out or looped over."""
         (x,) = node.inputs
         gone = axes_of(node)
-        lanes = self.lanes if any(not isinstance(k, Val) or k.type.lanes for k in index) else 0
+        lanes = self.lanes if any(has_lanes(k) for k in index) else 0
         start = self.neutral(node)
         start = self.e.splat(start, lanes) if lanes else start
         kept = iter(index)
-        full: list[Val | Lanes | None] = [
-            None if k in gone else next(kept) for k in range(x.type.rank)
-        ]
+        full: list[Entry | None] = [None if k in gone else next(kept) for k in range(x.type.rank)]
         return self._reduce_axes(node, full, list(gone), start)
 
     def _reduce_axes(self, node: Node, full: list[Any], axes: list[int], so_far: Val) -> Val:
@@ -272,45 +281,67 @@ class Body:
 
     # -- memory ----------------------------------------------------------------------------------
 
-    def _offset(self, buffer: Buffer, index: Index) -> tuple[Val, Lanes | Val | None, Val]:
-        """(scalar offset, the entry that has lanes, its stride)."""
-        offset, lanes, stride = self.e.i64(0), None, self.e.i64(1)
+    def address(self, buffer: Buffer, index: Index) -> Val:
+        """The address of an element, lanes left out of account but for where they begin."""
+        kind, steps, known = memory_kind(buffer.type.dtype), [], 0
         for entry, extent in zip(index, buffer.strides, strict=True):
-            if isinstance(entry, Val) and not entry.type.lanes:
-                offset = self.plus(offset, self.times(entry, self.extent(extent)))
-            else:
-                assert lanes is None, "an index has lanes on two axes"
-                lanes, stride = entry, self.extent(extent)
-        return offset, lanes, stride
+            if isinstance(entry, Val) and entry.type.lanes:
+                continue
+            base, plus = (entry, 0) if isinstance(entry, Val) else (entry.base, entry.plus)
+            if _is_literal(base):
+                base, plus = self.e.i64(0), plus + int(base.text)
+            if extent.power and plus:
+                base, plus = self.plus(base, self.e.i64(plus)), 0
+            known += plus * extent.scale
+            if base.text != "0":
+                steps.append((base, extent))
+        near = self._near(buffer.slot, kind, tuple(steps))
+        return self.e.pointer(near, self.e.i64(known), kind) if known else near
+
+    def _near(self, slot: int, kind: Kind, steps: tuple[tuple[Val, Extent], ...]) -> Val:
+        """The address that neighbours share, worked out once in a block."""
+        if not steps:
+            return self.pointer(slot)
+        key = ("address", slot, steps)
+        if key not in self._known:
+            offset = self.e.i64(0)
+            for base, extent in steps:
+                offset = self.plus(offset, self.times(base, self.extent(extent)))
+            self._known[key] = self.e.pointer(self.pointer(slot), offset, kind)
+        return self._known[key]
 
     def load(self, buffer: Buffer, index: Index) -> Val:
         """The stored elements at an index."""
         kind = memory_kind(buffer.type.dtype)
-        if not index and buffer.slot not in {
-            self.stored[n].slot for n in self.inside if n in self.stored
-        }:
-            value = self.once(
-                buffer.slot, lambda: self.e.load(self.pointer(buffer.slot), NativeType(kind))
-            )
+        if not index and buffer.slot not in self._own_slots:
+            value = self.once(buffer.slot, lambda: self._load_one(buffer, index))
             return self._from_memory(buffer, value)
-        offset, lanes, stride = self._offset(buffer, index)
+        lanes, stride = self._lanes(buffer, index)
         if lanes is None:
-            at = self.e.pointer(self.pointer(buffer.slot), offset, kind)
-            return self._from_memory(buffer, self.e.load(at, NativeType(kind)))
-        type_ = NativeType(kind, self.lanes)
+            return self._from_memory(buffer, self._load_one(buffer, index))
+        type_, valid = NativeType(kind, self.lanes), self._valid(buffer, lanes)
         if isinstance(lanes, Lanes) and stride.text == "1":
-            at = self.e.pointer(self.pointer(buffer.slot), self.plus(offset, lanes.base), kind)
-            valid = None if buffer.roomy else lanes.valid
-            return self._from_memory(buffer, self.e.load_part(at, type_, valid))
-        where = self._addresses(buffer, offset, lanes, stride)
-        valid = lanes.valid if isinstance(lanes, Lanes) and not buffer.roomy else None
-        return self._from_memory(buffer, self.e.gather(where, type_, valid))
+            value = self.e.load_part(self.address(buffer, index), type_, valid)
+        else:
+            value = self.e.gather(self._addresses(buffer, index, lanes, stride), type_, valid)
+        return self._from_memory(buffer, value)
 
-    def address(self, buffer: Buffer, index: Index) -> Val:
-        """The address of one element."""
-        offset, lanes, _ = self._offset(buffer, index)
-        assert lanes is None, "an address is of one element"
-        return self.e.pointer(self.pointer(buffer.slot), offset, memory_kind(buffer.type.dtype))
+    def _load_one(self, buffer: Buffer, index: Index) -> Val:
+        kind = memory_kind(buffer.type.dtype)
+        return self.e.load(self.address(buffer, index), NativeType(kind))
+
+    def _lanes(self, buffer: Buffer, index: Index) -> tuple[Lanes | Val | None, Val]:
+        """The entry that has lanes, if one has, and its stride."""
+        found = [(k, x) for k, x in zip(index, buffer.strides, strict=True) if has_lanes(k)]
+        assert len(found) <= 1, "an index has lanes on two axes"
+        if not found:
+            return None, self.e.i64(1)
+        entry, extent = found[0]
+        assert not isinstance(entry, Near)
+        return entry, self.extent(extent)
+
+    def _valid(self, buffer: Buffer, lanes: Lanes | Val) -> Val | int | None:
+        return None if buffer.roomy or isinstance(lanes, Val) else lanes.valid
 
     def load_from(self, buffer: Buffer, base: Val, offset: Val) -> Val:
         """The element ``offset`` elements behind an address."""
@@ -322,28 +353,31 @@ class Body:
         kind = memory_kind(buffer.type.dtype)
         value = self.e.convert(value, kind) if value.type.kind == "i1" else value
         assert value.type.kind == kind, (buffer, value)
-        offset, lanes, stride = self._offset(buffer, index)
+        lanes, stride = self._lanes(buffer, index)
         if lanes is None:
             assert not value.type.lanes, "a vector is stored at one place"
-            self.e.store(value, self.e.pointer(self.pointer(buffer.slot), offset, kind))
+            self.e.store(value, self.address(buffer, index))
             return
         value = self.e.splat(value, self.lanes)
-        assert isinstance(lanes, Lanes)
-        valid = None if buffer.roomy else lanes.valid
-        if stride.text == "1":
-            at = self.e.pointer(self.pointer(buffer.slot), self.plus(offset, lanes.base), kind)
-            self.e.store_part(value, at, valid)
+        valid = self._valid(buffer, lanes)
+        if isinstance(lanes, Lanes) and stride.text == "1":
+            self.e.store_part(value, self.address(buffer, index), valid)
         else:
-            self.e.scatter(value, self._addresses(buffer, offset, lanes, stride), valid)
+            self.e.scatter(value, self._addresses(buffer, index, lanes, stride), valid)
 
-    def _addresses(self, buffer: Buffer, offset: Val, lanes: Lanes | Val, stride: Val) -> Val:
-        e = self.e
-        steps = e.mul(self.positions(lanes), e.splat(stride, self.lanes))
-        places = e.add(steps, e.splat(offset, self.lanes))
-        return e.pointers(self.pointer(buffer.slot), places, memory_kind(buffer.type.dtype))
+    def _addresses(self, buffer: Buffer, index: Index, lanes: Lanes | Val, stride: Val) -> Val:
+        """One address per lane."""
+        numbers = lanes if isinstance(lanes, Val) else self.e.iota(NativeType("i64", self.lanes))
+        steps = self.e.mul(numbers, self.e.splat(stride, self.lanes))
+        return self.e.pointers(self.address(buffer, index), steps, memory_kind(buffer.type.dtype))
 
     def _from_memory(self, buffer: Buffer, value: Val) -> Val:
         return self.e.convert(value, "i1") if buffer.type.dtype.kind == "b" else value
+
+
+def has_lanes(entry: Entry) -> bool:
+    """Whether an index entry stands for a position per lane."""
+    return isinstance(entry, Lanes) or (isinstance(entry, Val) and entry.type.lanes > 0)
 
 
 def _is_literal(x: Val) -> bool:

@@ -77,8 +77,8 @@ _TANH: Final[Table] = {
 _DOWN: Final = 64  # sigmoid's power of two is kept normal by 2**64, taken off at the end
 
 
-def exp(e: Emitter, x: Val) -> Val:
-    """e**x, within 2 ulp; underflow is gradual.
+def exp(e: Emitter, x: Val, rest: Val | None = None) -> Val:
+    """e**x, within 2 ulp; underflow is gradual. With a small ``rest``, e**(x + rest).
 
     Reduction with an even power, x = j (2 ln 2) + r, |r| <= ln 2, so that the scale 4**j is the
     square of one number that neither overflows nor underflows, and the second product rounds
@@ -89,6 +89,7 @@ def exp(e: Emitter, x: Val) -> Val:
     x = at_least(e, at_most(e, x, _HIGHEST[kind]), _LOWEST[kind])
     j, scale = nearest(e, x, _INVERSE_LN2 / 2)
     r = less(e, x, j, parts(2 * LN2, kind, 2))
+    r = r if rest is None else e.add(r, rest)
     power = _power(e, r, _WIDE[kind])
     return e.mul(e.mul(power, scale), scale)
 

@@ -69,14 +69,7 @@ def log(e: Emitter, x: Val) -> Val:
     exact, and k = 0 on both sides of 1, where nothing cancels (Tang, ACM TOMS 16, 1990;
     Muller, Elementary Functions, 11.4). Polynomial ``_LOG1P``.
     """
-    tiny = e.compare("lt", x, constant(e, x, layout(x).smallest_normal))
-    lifted = e.select(tiny, e.mul(x, constant(e, x, 2.0**_LIFT)), x)
-    exponent = _exponent(e, lifted)
-    k = e.convert(exponent, x.type.kind)
-    shift = constant(e, x, math.ldexp(_LIFT, layout(x).fraction))
-    k = e.select(tiny, e.sub(k, shift), k)
-    f = e.sub(from_bits(e, e.sub(to_bits(e, lifted), exponent), x.type), constant(e, x, 1.0))
-    return _at_the_ends(e, x, _assemble(e, k, f), zero_at=0.0)
+    return _at_the_ends(e, x, _assemble(e, *near_one(e, x)), zero_at=0.0)
 
 
 def log1p(e: Emitter, x: Val) -> Val:
@@ -126,6 +119,17 @@ def _log1p_exp_minus(e: Emitter, size: Val) -> Val:
     f = exp_minus(e, size)
     p = polynomial(e, e.sub(f, constant(e, f, 0.5)), _UNIT[size.type.kind])
     return e.fma(e.mul(f, f), p, f)
+
+
+def near_one(e: Emitter, x: Val) -> tuple[Val, Val]:
+    """(k 2**fraction, f): a finite x > 0 is 2**k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)."""
+    tiny = e.compare("lt", x, constant(e, x, layout(x).smallest_normal))
+    lifted = e.select(tiny, e.mul(x, constant(e, x, 2.0**_LIFT)), x)
+    exponent = _exponent(e, lifted)
+    k = e.convert(exponent, x.type.kind)
+    k = e.select(tiny, e.sub(k, constant(e, x, math.ldexp(_LIFT, layout(x).fraction))), k)
+    m = from_bits(e, e.sub(to_bits(e, lifted), exponent), x.type)
+    return k, e.sub(m, constant(e, x, 1.0))
 
 
 def _exponent(e: Emitter, x: Val) -> Val:

@@ -23,10 +23,10 @@ from chainrule.compiler.native.elementary.common import (
     polynomial,
     to_bits,
 )
-from chainrule.compiler.native.emit import I1, PTR, Emitter, Kind, NativeType, Val
+from chainrule.compiler.native.emit import BITS, I1, Emitter, Kind, NativeType, Val, literal
 
 # fmt: off
-# (sin r - r) / r**3 in r**2, |r| <= pi / 2, our own minimax fit; error 6.3e-9, 3.7e-18 of sin r.
+# (sin r - r) / r**3 in r**2, |r| <= pi / 2, our own minimax fit; error 6.3e-9, 3.7e-18.
 _SIN: Final[Table] = {
     "f32": (
         -0.1666666, 0.008333069, -0.00019809768, 2.6060538e-06,
@@ -49,8 +49,7 @@ _INVERSE_PI: Final = int(
     "BA93DD63F5F2F8BD9E839CFBC529497535FDAFD88FC6AE842B0198237E3DB5D5F867DE104D7A1B0E",
     16,
 )
-_STRIDE: Final = 32  # exponents from one row of the table to the next
-_ROWS: Final = 31
+_ROWS: Final = 31  # one for each 32 exponents from 2**52 on
 
 
 def sin(e: Emitter, x: Val) -> Val:
@@ -61,7 +60,7 @@ def sin(e: Emitter, x: Val) -> Val:
     """
     size = e.abs(x)
     r, odd = _reduce(e, size, half=0.0)
-    sign = e.xor(odd, _sign_bit(e, to_bits(e, x)))
+    sign = e.xor(odd, _sign_bit(e, x))
     return from_bits(e, e.xor(to_bits(e, _sine(e, r)), sign), x.type)
 
 
@@ -75,31 +74,151 @@ def cos(e: Emitter, x: Val) -> Val:
 
 
 def _sine(e: Emitter, r: Val) -> Val:
-    """sin r = r + r**3 P(r**2) for |r| <= pi / 2."""
-    square = e.mul(r, r)
-    return e.fma(e.mul(r, square), polynomial(e, square, _SIN[r.type.kind]), r)
+    """sin r = r + r (r**2 P(r**2)) for |r| <= pi / 2.
 
-
-def _sign_bit(e: Emitter, bits: Val) -> Val:
-    return e.and_(
-        bits, e.constant(-1 << (8 * (4 if bits.type.kind == "i32" else 8) - 1), bits.type)
-    )
+    At the end of the interval the second term is a third of the first, so there the rounding
+    of the square counts: it is put back (2.1 ulp become 1.5).
+    """
+    square, lost = _product(e, r, r)
+    p = polynomial(e, square, _SIN[r.type.kind])
+    return e.fma(e.fma(square, p, e.mul(lost, p)), r, r)
 
 
 def _reduce(e: Emitter, size: Val, half: float) -> tuple[Val, Val]:
-    """(r, odd): size = (n + half) pi + r, and odd the sign bit set where n is odd."""
+    """(r, odd): size = (n + half) pi + r, |r| <= pi / 2; odd: the sign bit, set if n is odd."""
     near = _reduce_near(e, size, half)
     far = e.compare("ge", size, constant(e, size, _BOUND[size.type.kind]))
-    some = e.intrinsic("vector.reduce.or", far) if False else _any(e, far)
     before, then, after = e.block, e.fresh("far"), e.fresh("reduced")
-    e.branch(e.intrinsic("expect", some, e.constant(False, I1)), then, after)
+    e.branch(e.intrinsic("expect", _any(e, far), e.constant(False, I1)), then, after)
     e.start(then)
     chosen = [e.select(far, a, b) for a, b in zip(_reduce_far(e, size, half), near, strict=True)]
-    last = e.block
     e.jump(after)
     e.start(after)
     r, odd = (
-        e.define(a.type, f"phi {a.type.text} [ {a.text}, %{before} ], [ {b.text}, %{last} ]")
+        e.define(a.type, f"phi {a.type.text} [ {a.text}, %{before} ], [ {b.text}, %{then} ]")
         for a, b in zip(near, chosen, strict=True)
     )
     return r, odd
+
+
+def _reduce_near(e: Emitter, size: Val, half: float) -> tuple[Val, Val]:
+    """Three parts of pi: the first leaves no rounding, the third is below the result's."""
+    kind, magic = size.type.kind, constant(e, size, layout(size).magic)
+    turns = constant(e, size, 1 / math.pi)
+    if half:
+        shifted = e.add(e.fma(size, turns, constant(e, size, -half)), magic)
+        n = e.add(e.sub(shifted, magic), constant(e, size, half))
+    else:
+        shifted = e.fma(size, turns, magic)
+        n = e.sub(shifted, magic)
+    return less(e, size, n, parts(PI, kind, 3)), _low_bit_as_sign(e, to_bits(e, shifted))
+
+
+def _reduce_far(e: Emitter, size: Val, half: float) -> tuple[Val, Val]:
+    """The same for any finite size, in double precision.
+
+    size = x 2**s with an integer x < 2**84, and 2**s / pi modulo 2 is tabulated in four parts.
+    Of the products of x and the parts whole multiples of 2 are dropped; those products and
+    sums that meet the leading bits are kept with their rounding errors (Dekker 1971), because
+    the multiple of pi nearest to a double can be as close as 2**-60.
+    """
+    x, parts_of_inverse = _scaled(e, e.convert(size, "f64"))
+    (p1, e1), (p2, e2), (p3, e3) = (_product(e, x, part) for part in parts_of_inverse[:3])
+    total, low = _sum(e, _modulo_two(e, p1), _modulo_two(e, e1))
+    total, lower = _sum(e, total, _modulo_two(e, p2))
+    low, rest = _sum(e, low, lower)
+    n = e.intrinsic("rint", e.sub(total, constant(e, x, half)))
+    fraction = e.sub(total, e.add(n, constant(e, x, half)))
+    tail, more = _sum(e, e2, p3)
+    rest = e.add(e.add(rest, more), e.fma(x, parts_of_inverse[3], e3))
+    fraction, more = _sum(e, fraction, tail)
+    fraction, again = _sum(e, fraction, low)
+    rest = e.add(rest, e.add(more, again))
+    pi, pi_low = (constant(e, x, part) for part in parts(PI, "f64", 2))
+    r = e.fma(fraction, pi, e.fma(fraction, pi_low, e.mul(rest, pi)))
+    bits = to_bits(e, e.add(n, constant(e, x, layout(x).magic)))
+    kind = size.type.kind
+    return e.convert(r, kind), _low_bit_as_sign(e, e.convert(bits, layout(size).integer))
+
+
+def _scaled(e: Emitter, size: Val) -> tuple[Val, list[Val]]:
+    """size = x 2**(32 row), x an integer if size is 2**52 or more; and that row of the table."""
+    form = layout(size)
+    bits = to_bits(e, size)
+    above = e.sub(e.lshr(bits, 52), e.constant(form.bias + form.fraction, bits.type))
+    zero = e.constant(0, bits.type)
+    row = e.lshr(e.select(e.compare("lt", above, zero), zero, above), 5)
+    power = e.sub(e.constant(form.bias, row.type), e.shl(row, 5))
+    x = e.mul(size, from_bits(e, e.shl(power, 52), size.type))
+    return x, [_table_entry(e, e.add(e.shl(row, 2), e.constant(k, row.type))) for k in range(4)]
+
+
+def _table_entry(e: Emitter, index: Val) -> Val:
+    """Row r, part k of the table, at 4 r + k: 2**(32 r) / pi modulo 2 in four doubles."""
+    entries = [part for row in range(_ROWS) for part in _row(row)]
+    text = ", ".join(f"double {literal(part, 'f64')}" for part in entries)
+    e.declarations.add(
+        f"@chainrule.inverse_pi = private constant [{len(entries)} x double] [{text}]"
+    )
+    pointers = e.define(
+        index.type.of("ptr"), f"getelementptr double, ptr @chainrule.inverse_pi, {index.typed}"
+    )
+    return _gather(e, pointers, index.type.of("f64"))
+
+
+def _row(row: int) -> tuple[float, ...]:
+    return parts(Fraction(_INVERSE_PI << (32 * row), 1 << 1280) % 2, "f64", 4)
+
+
+def _gather(e: Emitter, pointers: Val, type_: NativeType) -> Val:
+    if not type_.lanes:
+        return e.load(pointers, type_)
+    lanes = type_.lanes
+    name = f"@llvm.masked.gather.{type_.suffix}.v{lanes}p0"
+    types = f"<{lanes} x ptr>, <{lanes} x i1>, {type_.text}"
+    e.declarations.add(f"declare {type_.text} {name}({types})")
+    return e.define(
+        type_,
+        f"call {type_.text} {name}(<{lanes} x ptr> align 8 {pointers.text}, "
+        f"<{lanes} x i1> splat (i1 true), {type_.text} zeroinitializer)",
+    )
+
+
+# -- small pieces ------------------------------------------------------------------------------
+
+
+def _any(e: Emitter, mask: Val) -> Val:
+    """Whether a lane of the mask is set."""
+    if not mask.type.lanes:
+        return mask
+    name = f"@llvm.vector.reduce.or.{mask.type.suffix}"
+    e.declarations.add(f"declare i1 {name}({mask.type.text})")
+    return e.define(I1, f"call i1 {name}({mask.typed})")
+
+
+def _low_bit_as_sign(e: Emitter, bits: Val) -> Val:
+    return e.shl(bits, BITS[bits.type.kind] - 1)
+
+
+def _sign_bit(e: Emitter, x: Val) -> Val:
+    bits = to_bits(e, x)
+    return e.and_(bits, e.constant(-1 << (BITS[bits.type.kind] - 1), bits.type))
+
+
+def _modulo_two(e: Emitter, x: Val) -> Val:
+    """x less the nearest even integer, exact."""
+    evens = e.intrinsic("rint", e.mul(x, constant(e, x, 0.5)))
+    return e.fma(evens, constant(e, x, -2.0), x)
+
+
+def _product(e: Emitter, x: Val, y: Val) -> tuple[Val, Val]:
+    """(p, error): x * y = p + error, exactly."""
+    p = e.mul(x, y)
+    return p, e.fma(x, y, e.neg(p))
+
+
+def _sum(e: Emitter, x: Val, y: Val) -> tuple[Val, Val]:
+    """(s, error): x + y = s + error, exactly (Knuth, TAOCP 2, 4.2.2)."""
+    s = e.add(x, y)
+    shadow = e.sub(s, x)
+    return s, e.add(e.sub(x, e.sub(s, shadow)), e.sub(y, shadow))
