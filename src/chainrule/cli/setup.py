@@ -122,14 +122,14 @@ def choose_loss(asked: str, target: Target) -> str:
 def choose_rate(options: TrainOptions, loss: str, batch: int) -> tuple[float, str]:
     """The learning rate, and in words how it was chosen.
 
-    The automatic rate is 0.05 for 32 rows and momentum 0.9, and changes with the root of the batch
-    and with ``1 - momentum`` (which keeps the length of a step), up to 0.2. The squared error has
-    twice the slope of its half, so half the rate.
+    The automatic rate is 0.05 for 32 rows and momentum 0.9. It grows with the root of the batch
+    and with ``1 - momentum``, up to 0.1; the squared error, which has twice the slope of its half,
+    has half of it. At four times these rates small tables diverge; at half most are no better.
     """
     if options.learning_rate is not None:
         return options.learning_rate, "as asked"
-    rate = 0.05 * (batch / 32) ** 0.5 * (1 - options.momentum) / 0.1
-    rate = min(rate, 0.2) * (0.5 if loss == "squared_error" else 1.0)
+    rate = min(0.05 * (batch / 32) ** 0.5 * (1 - options.momentum) / 0.1, 0.1)
+    rate *= 0.5 if loss == "squared_error" else 1.0
     return float(f"{rate:.2g}"), "auto, by the batch and momentum"
 
 

@@ -151,9 +151,11 @@ def _parse_csv(path: Path, content: bytes, delimiter: str, text: Collection[str]
         strings_can_be_null=True,
     )
 
+    whole = content if b"\n" in content else content + b"\n"  # else a lone header is an error
+
     def read(block: int) -> Table:
         options = csv.ReadOptions(block_size=block)
-        return csv.read_csv(pa.BufferReader(content), options, parse, convert)
+        return csv.read_csv(pa.BufferReader(whole), options, parse, convert)
 
     table = _with_types_of_the_whole(read, len(content))
     _check_utf8(path, table)
@@ -190,10 +192,12 @@ def _check_encoding(path: Path, content: bytes) -> None:
 def _check_utf8(path: Path, table: Table) -> None:
     """Arrow reads a text column that is not UTF-8 as bytes."""
     types = need("pyarrow").types
-    for name in table.column_names:
-        if types.is_binary(table[name].type):
+    for field in table.schema:
+        if types.is_binary(field.type):
             hint = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
-            raise DataError(f"{path}: column {name!r} holds text that is not UTF-8", hint=hint)
+            raise DataError(
+                f"{path}: column {field.name!r} holds text that is not UTF-8", hint=hint
+            )
 
 
 def _check_names(path: Path, names: list[str]) -> None:

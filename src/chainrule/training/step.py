@@ -114,17 +114,21 @@ class Step:
         batch: int, threads: int,
     ) -> None:  # fmt: skip
         """As many steps as there are rates; the loss of each is written to ``losses``."""
+        whole = () if self.gathered else examples.arrays  # every step takes all rows where they lie
         self.executable.run(
-            [rates, *self.constants], [losses], batch=batch, steps=len(rates), order=order,
+            [*whole, rates, *self.constants], [losses], batch=batch, steps=len(rates), order=order,
             rows=[examples.arrays[k] for k in self.gathered], threads=threads,
         )  # fmt: skip
 
 
-def compile_step(traced: Traced, carried: Carried, examples: Examples) -> Step:
-    """The native form of a step's graph, its carried arrays set."""
+def compile_step(traced: Traced, carried: Carried, examples: Examples, batch: int) -> Step:
+    """The native form of a step's graph, its carried arrays set.
+
+    Rows are gathered, but where a step takes them all: those are read where they lie.
+    """
     count, rows = len(carried.leaves), len(examples.arrays)
     inputs: list[InputRole] = ["state"] * count
-    inputs += ["rows"] * rows
+    inputs += ["rows" if batch < examples.rows else "array"] * rows
     inputs += ["scalar"]
     inputs += ["array"] * len(traced.constants)
     outputs = (*(OutputRole("state", k) for k in range(count)), OutputRole("scalar"))

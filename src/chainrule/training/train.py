@@ -92,14 +92,15 @@ def train(
     start = perf_counter()
     traced = trace_step(carried, examples, loss, optimizer)
     between = perf_counter()
-    step = compile_step(traced, carried, examples)
+    step = compile_step(traced, carried, examples, size)
     evaluator = _evaluator(loss, carried, held_out, threads)
     seconds = {"trace": between - start, "compile": perf_counter() - between, "train": 0.0}
 
+    guess = choose(threads, operations(step.executable.plan, size))
     descent = Descent(
         step=step, examples=examples, order=Order(examples.rows, size, seed), epochs=epochs,
         optimizer=optimizer, carried=carried, callbacks=tuple(callbacks), evaluator=evaluator,
-        validation=held_out, pace=pace(threads, choose(threads, operations(step.executable.plan, size)), available()),
+        validation=held_out, pace=pace(threads, guess, available()),
     )  # fmt: skip
     store = Store.begin(out, resume, descent, config) if out is not None else None
     stopped = descent.run(store)

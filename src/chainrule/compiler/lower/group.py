@@ -104,8 +104,9 @@ class _Cutter:
                 lazy.add(node)
             if node.op not in ELEMENTWISE:
                 continue
-            cheap = node.op not in _DEAR or len(readers) == 1
-            feeds_one = len(readers) == 1 and all(
+            repeated = any(user.op == "broadcast" for user in self.graph.users[node])
+            cheap = node.op not in _DEAR or (len(readers) == 1 and not repeated)
+            feeds_one = (len(readers) == 1 and not repeated) and all(
                 r.op in ("sum", "max") or r in lazy for r in readers
             )
             if feeds_one or (node in from_inputs and cheap):
@@ -178,6 +179,8 @@ class _Cutter:
             )
         if node.op not in ELEMENTWISE or node.type.shape != nest.shape:
             return None
+        if nest.kind == "reduce" and nest.shape and node.op in _DEAR and _runs_across(nest.anchor):
+            return None  # one number at a time: a nest of its own has lanes
         own: tuple[Label, ...] = tuple(range(node.type.rank))
         if self.prepared.order(node) != nest.order and self.prepared.orders.get(node) is not None:
             return None
@@ -220,6 +223,11 @@ def _is_short_reduction(node: Node) -> bool:
         return False
     (x,) = node.inputs
     return x.type.rank == 2 and axes_of(node) == (1,) and _is_short(x.type.shape)
+
+
+def _runs_across(node: Node | None) -> bool:
+    """Whether a reduction's lanes run along an axis that it reduces."""
+    return node is not None and node.inputs[0].type.rank - 1 in axes_of(node)
 
 
 def _is_short(shape: Shape) -> bool:

@@ -24,7 +24,7 @@ def write_loops(body: Body, nest: Nest, exact: bool) -> None:
     if nest.kind == "rows":
         lanes_over(body, LOW, HIGH, None, exact, lambda at: _store_rows(body, nest, at))
     elif nest.kind == "map":
-        _over_axes(body, nest, lambda index: _store(body, nest, index), exact)
+        _over_axes(body, nest, lambda indices: _store(body, nest, *indices), exact)
     else:
         _reduce(body, nest, exact)
 
@@ -75,35 +75,56 @@ def _loop(body: Body, low: Val, high: Val, step: int, write: Callable[[Val], Non
     body.e.loop(low, high, step, run)
 
 
-def _over_axes(body: Body, nest: Nest, write: Callable[[Index], None], exact: bool) -> None:
-    """Loop over the domain, the lanes along the last axis of the order."""
+def _strips_over(
+    body: Body, low: Val, high: Val, size: Size, exact: bool, write: Callable[[list[Lanes]], None]
+) -> None:
+    """``write`` for several runs of lanes side by side while they fit, then for one at a time."""
+    e, block = body.e, _SIDE_BY_SIDE * body.lanes
+    if isinstance(size, int) and size < block:
+        lanes_over(body, low, high, None, exact, lambda at: write([at]))
+        return
+
+    def strip(at: Val, _: list[Val]) -> list[Val]:
+        with body.block():
+            write([Lanes(at, None, k * body.lanes) for k in range(_SIDE_BY_SIDE)])
+        return [e.add(at, e.i64(block))]
+
+    (rest,) = e.loop(low, e.sub(high, e.i64(block - 1)), block, strip, [low])
+    lanes_over(body, rest, high, None, exact, lambda at: write([at]))
+
+
+def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exact: bool) -> None:
+    """Loop over the domain, the lanes along the last axis of the order.
+
+    A reduction gets several neighbouring runs of lanes at a time, any other nest one.
+    """
     rank = len(nest.shape)
     if rank == 0:
         with body.e.when(body.e.compare("lt", LOW, HIGH)):
-            write(())
+            write([()])
         return
     entries: dict[int, Entry] = {}
 
-    def index() -> Index:
-        return tuple(entries[k] for k in range(rank))
+    def indices(axis: int, runs: list[Lanes]) -> list[Index]:
+        return [tuple({**entries, axis: run}[k] for k in range(rank)) for run in runs]
 
     def descend(depth: int) -> None:
-        axis = nest.order[depth]
+        axis, size = nest.order[depth], nest.shape[nest.order[depth]]
         shared = depth == 0
         low = LOW if shared else body.e.i64(0)
-        high = HIGH if shared else body.size(nest.shape[axis])
+        high = HIGH if shared else body.size(size)
 
-        def at(entry: Entry) -> None:
+        def at(entry: Val) -> None:
             entries[axis] = entry
-            if depth == rank - 1:
-                write(index())
-            else:
-                descend(depth + 1)
+            descend(depth + 1)
 
-        if depth == rank - 1:
-            lanes_over(body, low, high, None if shared else nest.shape[axis], exact, at)
-        else:
+        if depth < rank - 1:
             _loop(body, low, high, 1, at)
+        elif nest.kind == "reduce":
+            _strips_over(body, low, high, size, exact, lambda runs: write(indices(axis, runs)))
+        else:
+            known = None if shared else size
+            lanes_over(body, low, high, known, exact, lambda run: write(indices(axis, [run])))
 
     descend(0)
 
@@ -135,18 +156,18 @@ def _store_rows(body: Body, nest: Nest, rows: Lanes) -> None:
 def _reduce(body: Body, nest: Nest, exact: bool) -> None:
     node = nest.anchor
     assert node is not None
-    across = node.inputs[0].type.rank - 1 in axes_of(node)
-    if across:
-        _over_scalars(
-            body, nest, lambda index: _finish(body, nest, node, index, _across(body, node, index))
-        )
+
+    def across(index: Index) -> None:
+        _finish(body, nest, node, index, _across(body, node, index))
+
+    def along(indices: list[Index]) -> None:
+        for index, value in zip(indices, _along(body, node, indices), strict=True):
+            _finish(body, nest, node, index, value)
+
+    if node.inputs[0].type.rank - 1 in axes_of(node):
+        _over_scalars(body, nest, across)
     else:
-        _over_axes(
-            body,
-            nest,
-            lambda index: _finish(body, nest, node, index, _along(body, node, index)),
-            exact,
-        )
+        _over_axes(body, nest, along, exact)
 
 
 def _finish(body: Body, nest: Nest, node: Node, index: Index, value: Val) -> None:
@@ -157,7 +178,7 @@ def _finish(body: Body, nest: Nest, node: Node, index: Index, value: Val) -> Non
 def _over_scalars(body: Body, nest: Nest, write: Callable[[Index], None]) -> None:
     """Loop over the domain without lanes: they run along an axis that is reduced."""
     if not nest.shape:
-        _over_axes(body, nest, write, exact=True)
+        _over_axes(body, nest, lambda indices: write(*indices), exact=True)
         return
     entries: dict[int, Val] = {}
 
@@ -183,12 +204,15 @@ def _operand_index(node: Node, index: Index, reduced: dict[int, Entry]) -> Index
     return tuple(reduced[k] if k in reduced else next(kept) for k in range(rank))
 
 
-def _along(body: Body, node: Node, index: Index) -> Val:
-    """Lanes along a kept axis: each lane reduces its own column."""
-    start = body.e.splat(body.neutral(node), body.lanes)
-    return _nested(body, node, list(axes_of(node)), {}, [start], lambda reduced, so_far: [
-        body.combine(node, so_far[0], _operand_index(node, index, reduced))
-    ])[0]  # fmt: skip
+def _along(body: Body, node: Node, indices: list[Index]) -> list[Val]:
+    """Lanes along a kept axis: each lane reduces its own column, neighbours side by side."""
+    start = [body.e.splat(body.neutral(node), body.lanes)] * len(indices)
+
+    def take(reduced: dict[int, Entry], so_far: list[Val]) -> list[Val]:
+        places = [_operand_index(node, index, reduced) for index in indices]
+        return [body.combine(node, x, at) for x, at in zip(so_far, places, strict=True)]
+
+    return _nested(body, node, list(axes_of(node)), {}, start, take)
 
 
 def _nested(

@@ -134,29 +134,37 @@ def _dot_of_transposed(node: Node) -> Node | None:
 
 
 def _thin_dot(node: Node) -> Node | None:
-    """A product with a vector, or over or with an axis of size one, is a sum of products."""
+    """A product with a vector, or over or with an axis of size one, is a sum of products.
+
+    The products keep the axes of the matrix, so that it is read as it lies.
+    """
     (a, b), (a_axis, b_axis) = node.inputs, _dot_axes(node)
-    inner = a.type.shape[a_axis]
-    left = a.type.shape[:a_axis] + a.type.shape[a_axis + 1 :]
-    right = b.type.shape[:b_axis] + b.type.shape[b_axis + 1 :]
-    if left and right and inner != 1 and left != (1,) and right != (1,):
-        return None
-    full = (*left, *right, inner)
-    last = len(full) - 1
-    spread_a = broadcast(a, full, (last,)) if not left else _spread(a, full, 0, last, a_axis)
-    spread_b = (
-        broadcast(b, full, (last,)) if not right else _spread(b, full, len(left), last, b_axis)
-    )
-    product = Node("multiply", (spread_a, spread_b), a.type.with_shape(full), where=node.where)
-    if inner == 1:
-        return reshape(product, node.type.shape)
-    return Node("sum", (product,), node.type, {"axes": (last,)}, node.where)
+    left, right = _squeezed(a, a_axis), _squeezed(b, b_axis)
+    if left.type.rank == right.type.rank == 2:
+        return _outer_product(node, left, right) if a.type.shape[a_axis] == 1 else None
+    matrix, vector, inner = (left, right, a_axis) if left.type.rank == 2 else (right, left, b_axis)
+    inner = inner if matrix.type.rank == 2 else 0
+    full = matrix.type.shape
+    product = Node("multiply", (matrix, broadcast(vector, full, (inner,))), matrix.type)
+    total = Node(
+        "sum", (product,), node.type.with_shape(full[:inner] + full[inner + 1 :]),
+        {"axes": (inner,)}, node.where,
+    )  # fmt: skip
+    return reshape(total, node.type.shape)
 
 
-def _spread(x: Node, full: Shape, outer: int, last: int, inner_axis: int) -> Node:
-    """A matrix over (outer..., inner): its outer axis at ``outer``, its inner axis last."""
-    ordered = x if inner_axis == 1 else transpose(x, (1, 0))
-    return broadcast(ordered, full, (outer, last))
+def _squeezed(x: Node, inner_axis: int) -> Node:
+    """A matrix whose outer axis has size one, as a vector."""
+    if x.type.rank == 2 and x.type.shape[1 - inner_axis] == 1:
+        return reshape(x, (x.type.shape[inner_axis],))
+    return x
+
+
+def _outer_product(node: Node, a: Node, b: Node) -> Node:
+    """A product over an axis of size one."""
+    full = node.type.shape
+    operands = tuple(broadcast(reshape(x, (full[k],)), full, (k,)) for k, x in enumerate((a, b)))
+    return Node("multiply", operands, node.type, where=node.where)
 
 
 def _times_one(node: Node) -> Node | None:

@@ -80,7 +80,8 @@ def _sine(e: Emitter, r: Val) -> Val:
     of the square counts: it is put back (2.1 ulp become 1.5).
     """
     square, lost = _product(e, r, r)
-    p = polynomial(e, square, _SIN[r.type.kind])
+    first, *others = _SIN[r.type.kind]
+    p = e.fma(polynomial(e, square, others), square, constant(e, r, first))
     return e.fma(e.fma(square, p, e.mul(lost, p)), r, r)
 
 
