@@ -13,10 +13,11 @@ def mixed() -> Any:
     """200 rows with a column of every kind."""
     rng = np.random.default_rng(0)
     n = 200
+    sizes = [None if i % 10 == 0 else v for i, v in enumerate(rng.normal(size=n).tolist())]
     days = np.datetime64("2020-01-01") + rng.integers(0, 400, n)
     return pa.table({
         "id": pa.array(range(n)),
-        "size": pa.array([None if i % 10 == 0 else float(v) for i, v in enumerate(rng.normal(size=n))]),
+        "size": pa.array(sizes),
         "hour": pa.array(rng.integers(0, 5, n)),
         "colour": pa.array([["red", "green", "blue", None][i % 4] for i in range(n)]),
         "open": pa.array(rng.random(n) < 0.5),

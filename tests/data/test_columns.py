@@ -18,6 +18,8 @@ from chainrule.data.schema import Schema
 from chainrule.data.target import Target
 from chainrule.errors import DataError
 
+moment = dt.datetime.fromisoformat
+
 
 def chunked(values, kind=None):
     return pa.chunked_array([pa.array(values, kind)])
@@ -150,10 +152,10 @@ def test_a_missing_date_has_one_marker():
 
 
 def test_dates_as_text_are_read_and_others_refused():
-    column = fit([dt.datetime(2020, 1, 1, 5), dt.datetime(2021, 3, 1, 7)])
+    column = fit([moment("2020-01-01 05:00"), moment("2021-03-01 07:00")])
     same = encode(column, ["2020-02-03", "2020-02-03 06:00:00"])
     np.testing.assert_array_equal(
-        same, encode(column, [dt.datetime(2020, 2, 3), dt.datetime(2020, 2, 3, 6)])
+        same, encode(column, [moment("2020-02-03"), moment("2020-02-03 06:00")])
     )
     with pytest.raises(DataError, match="column 'c', row 2: expected a date or time, got 'soon'"):
         encode(column, ["2020-02-03", "soon"])
@@ -185,7 +187,7 @@ COLUMNS = st.one_of(
     st.lists(st.sampled_from(["a", "b", "", "ü", "a b"]) | st.none(), min_size=3, max_size=40),
     st.lists(st.booleans() | st.none(), min_size=3, max_size=40),
     st.lists(st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1)) | st.none(), min_size=3),
-    st.lists(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)), min_size=3),
+    st.lists(st.datetimes(), min_size=3),
 )
 
 

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 REFRESH = 0.1  # seconds
+LEAST_BAR = 8  # characters
 QUIET_LINES = 20  # lines at most where there is no terminal to redraw
 
 
@@ -25,6 +26,8 @@ class Bar:
         self._console = console
         self._title = title
         self._drawn = 0.0
+        self._begun = self._last = -1  # steps at the begin of the epoch and at the last report
+        self._sum = 0.0  # of the epoch's losses so far
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Bar:
@@ -49,10 +52,18 @@ class Bar:
             self._live.update(bar_line(progress, self._console.width, self._title), refresh=True)
 
     def _print(self, progress: Any) -> None:
+        if self._last < 0:  # a resumed run does not begin at step 0
+            self._begun = self._last = progress.step - 1
+        self._sum += progress.loss * (progress.step - self._last)
+        self._last = progress.step
+        if not progress.epoch_end:
+            return
         every = max(1, -(-progress.epochs // QUIET_LINES))
         last = progress.epoch == progress.epochs
-        if progress.epoch_end and not self._title and (progress.epoch % every == 0 or last):
-            self._console.print(epoch_line(progress))
+        if not self._title and (progress.epoch % every == 0 or last):
+            loss = self._sum / max(progress.step - self._begun, 1)
+            self._console.print(epoch_line(progress, loss))
+        self._begun, self._sum = progress.step, 0.0
 
 
 def bar_line(progress: Any, width: int, title: str = "") -> Text:
@@ -64,12 +75,15 @@ def bar_line(progress: Any, width: int, title: str = "") -> Text:
         f"{duration(max(round(progress.seconds_left), 1)):>4} left",
         f"step {progress.step:>{digits},}",
         f"rate {steady(progress.learning_rate)}",
-        f"{short(progress.rows_per_second):>5} rows/s",
+        f"{short(progress.rows_per_second)} rows/s",
     ]
-    while parts and width - len(head) - len("  ".join(parts)) < 10:
+    room = width - len(head) - LEAST_BAR
+    while parts and len(" ".join(["", *parts])) > room:
         parts.pop()
     order = [p for p in (2, 0, 3, 4, 1) if p < len(parts)]
-    tail = "  " + "  ".join(parts[p] for p in order)
+    tail = "  ".join(["", *(parts[p] for p in order)])
+    if len(tail) > room:
+        tail = " ".join(["", *(parts[p] for p in order)])
     line = Text(head, style="bold", no_wrap=True)
     line.append_text(_bar(progress.step / max(progress.steps, 1), width - len(head) - len(tail)))
     return line.append(tail, style="not bold")
@@ -81,11 +95,11 @@ def _bar(share: float, width: int) -> Text:
     return bar.append("━" * (width - full), style="bright_black not bold")
 
 
-def epoch_line(progress: Any) -> str:
-    """One line at an epoch's end, where there is no terminal."""
+def epoch_line(progress: Any, loss: float) -> str:
+    """One line at an epoch's end, where there is no terminal; ``loss`` is the epoch's mean."""
     validation = progress.validation_loss
     shown = "" if validation is None else f"  validation {validation:.4g}"
-    return f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.4g}{shown}"
+    return f"epoch {progress.epoch}/{progress.epochs}  loss {loss:.4g}{shown}"
 
 
 def duration(seconds: float) -> str:

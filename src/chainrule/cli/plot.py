@@ -85,7 +85,7 @@ def _row(label: str, margin: int, cells: Sequence[int], marks: set[int]) -> Text
 
 
 def _axis(margin: int, columns: int, epochs: int) -> Text:
-    ends = f"1{epochs:>{columns - 1}}"
+    ends = f"1{'epoch':^{columns - 1 - len(str(epochs))}}{epochs}"
     ticks = " " * margin + " └" + "─" * columns
     return Text(f"{ticks}\n{' ' * (margin + 2)}{ends}", style="dim")
 

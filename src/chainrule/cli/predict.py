@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ def run_predict(run: Path, data: str, out: Path | None) -> None:
         table = table.append_column(_free(name, table.column_names), need("pyarrow").array(column))
     if out is None:
         _write_csv(table, sys.stdout.buffer)
+        sys.stdout.flush()
     else:
         _write(table, out)
         print(f"{table.num_rows:,} predictions in {out}", file=sys.stderr)
@@ -66,18 +67,21 @@ def _write(table: Table, out: Path) -> None:
     """Write the whole file or nothing."""
     draft = out.with_name(f".{out.name}.new-{os.getpid()}")
     try:
-        if out.suffix.lower() == ".parquet":
-            need("pyarrow.parquet").write_table(table, draft)
-        else:
-            _write_csv(table, draft)
+        with draft.open("wb") as file:
+            if out.suffix.lower() == ".parquet":
+                need("pyarrow.parquet").write_table(table, file)
+            else:
+                _write_csv(table, file)
         draft.replace(out)
-    except (OSError, need("pyarrow").ArrowException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{out}: cannot be written: {reason}") from error
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _write_csv(table: Table, to: Any) -> None:
-    csv = need("pyarrow.csv")
-    csv.write_csv(table, to, csv.WriteOptions(quoting_style="needed"))
+def _write_csv(table: Table, file: IO[bytes]) -> None:
+    try:
+        need("pyarrow.csv").write_csv(table, file)
+    except need("pyarrow").ArrowInvalid as error:
+        hint = "Parquet takes lists and records: --out predictions.parquet"
+        raise DataError(f"the table cannot be written as CSV: {error}", hint=hint) from error

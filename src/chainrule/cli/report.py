@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ LABEL = 9  # width of the labels at the left
 MOST_COLUMNS = 40  # columns of the table shown; the rest is in schema.json
 EPOCHS_PLOTTED = 2  # at least
 FEW_STEPS = 500
+OVERFITTED = 1.05  # last validation loss, in units of the lowest
 
 
 def show_table(console: Console, job: Job) -> None:
@@ -77,14 +79,27 @@ def show_descent(console: Console, job: Job, run: Any) -> None:
     rows = sum(1 for _ in run.history.loss) * job.setup.batch
     speed = f"; {short(rows / seconds)} rows/s" if seconds and not job.resumes else ""
     threads = count(run.threads, "thread")
-    few = run.steps < FEW_STEPS and run.stopped == "completed"
-    hint = [f"{count(run.steps, 'step')} are few: more --epochs may do better"] if few else []
+    hint = advice(run) if run.stopped == "completed" else []
     section(
         console,
         "Trained",
         f"{count(run.steps, 'step')} in {duration(seconds)}{speed}, on {threads}",
         *hint,
     )
+
+
+def advice(run: Any) -> list[str]:
+    """What the validation losses say about the number of epochs."""
+    losses = [epoch["validation_loss"] for epoch in run.history.epochs]
+    if not losses or None in losses:
+        return []
+    lowest, last = min(losses), losses[-1]
+    if last > OVERFITTED * lowest:
+        best = losses.index(lowest) + 1
+        return [f"validation was best at epoch {best} ({lowest:.4g}): fewer --epochs may do better"]
+    if run.steps < FEW_STEPS:
+        return [f"{count(run.steps, 'step')} are few: more --epochs may do better"]
+    return []
 
 
 def show_scores(console: Console, job: Job, test: Mapping[str, Scores]) -> None:
@@ -106,8 +121,12 @@ def show_end(console: Console, job: Job) -> None:
     spent = ", ".join(f"{name} {duration(s)}" for name, s in seconds.items())
     console.print()
     section(console, "Time", f"{duration(sum(seconds.values()))}: {spent}")
-    section(console, "Run", str(job.out))
-    section(console, "Next", f"chainrule predict {job.out} DATA --out predictions.csv")
+    # Not folded at the terminal's width, so that they can be copied.
+    console.print(f"{'Run':<{LABEL}} ", style="bold", end="")
+    console.print(str(job.out), soft_wrap=True, markup=False)
+    console.print(f"{'Next':<{LABEL}} ", style="bold", end="")
+    following = f"chainrule predict {shlex.quote(str(job.out))} DATA --out predictions.csv"
+    console.print(following, soft_wrap=True, markup=False)
 
 
 def result(job: Job, run: Any, test: Mapping[str, Scores] | None) -> dict[str, object]:
@@ -209,11 +228,8 @@ def _left_out(schema: Schema) -> list[str]:
 
 
 def _legend(setup: Setup, line: float, point: float | None) -> str:
-    unit = _unit(setup)
-    marks = f"⠒ training {line:.4g}"
-    if point is not None:
-        marks += f"   ● validation {point:.4g}"
-    return f"per epoch, in {unit}: {marks}"
+    validation = "" if point is None else f"   ● validation {point:.4g}"
+    return f"⠒ training {line:.4g}{validation}   ({_unit(setup)})"
 
 
 def _unit(setup: Setup) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,11 @@ from chainrule.data.schema import Schema
 from chainrule.data.target import Target
 from chainrule.errors import RunError
 from chainrule.losses import LOSSES
+
+SCHEDULES: dict[str, Callable[[float], Any]] = {
+    "cosine": optim.cosine,
+    "constant": optim.constant,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,7 @@ class Setup:
 
     def descent(self) -> optim.SGD:
         """The optimiser with its schedule."""
-        schedule = {"cosine": optim.cosine, "constant": optim.constant}[self.schedule]
-        return optim.SGD(schedule(self.learning_rate), momentum=self.momentum)
+        return optim.SGD(SCHEDULES[self.schedule](self.learning_rate), momentum=self.momentum)
 
     def linear(self) -> Setup:
         """The same without hidden layers: the linear model to compare with."""

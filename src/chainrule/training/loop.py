@@ -95,10 +95,10 @@ class Descent:
     def _advance(self) -> None:
         """One chunk, and what follows from it."""
         first = self.done
+        start = perf_counter()
         order, count = self.order.steps_from(first, self.pace.steps(self._until_stop()))
         rates = self.rates[first : first + count].astype(self._rate_dtype)
         losses = np.zeros(count, self._loss_dtype)
-        start = perf_counter()
         self.step.run(rates, losses, order, self.examples, self.order.batch, self.pace.threads)
         elapsed = perf_counter() - start
         self.seconds += elapsed

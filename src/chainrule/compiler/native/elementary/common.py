@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from chainrule.compiler.native.emit import Emitter, Kind, NativeType, Val
@@ -38,7 +39,7 @@ class Format:
 
     @property
     def magic(self) -> float:
-        """Adding this rounds to an integer, left in the low bits: Hacker's Delight, 17-7."""
+        """Adding this rounds to an integer and leaves it in the low bits."""
         return 1.5 * 2.0**self.fraction
 
 
@@ -53,6 +54,7 @@ PI: Final = Fraction(0x3243F6A8885A308D313198A2E03707344A4093822299F3, 1 << 180)
 
 
 def layout(x: Val) -> Format:
+    """The bit layout of a float operand."""
     return _FORMATS[x.type.kind]
 
 
@@ -62,13 +64,16 @@ def constant(e: Emitter, x: Val, value: float) -> Val:
 
 
 def to_bits(e: Emitter, x: Val) -> Val:
+    """The bits of a float as an integer of the same width."""
     return e.bitcast(x, layout(x).integer)
 
 
 def from_bits(e: Emitter, bits: Val, type_: NativeType) -> Val:
+    """The float with these bits."""
     return e.bitcast(bits, type_.kind)
 
 
+@cache
 def parts(value: Fraction, kind: Kind, count: int) -> tuple[float, ...]:
     """``value`` as a sum of ``count`` floats, each the rounding of what the ones before left."""
     result = []
@@ -80,8 +85,8 @@ def parts(value: Fraction, kind: Kind, count: int) -> tuple[float, ...]:
 
 
 def _round(value: Fraction, kind: Kind) -> float:
-    """The nearest float of ``kind`` (a double step before an f32 is exact enough here)."""
-    if kind == "f64" or not value:
+    """The nearest float of ``kind``; rounding first to a double could round twice."""
+    if kind == "f64":
         return float(value)
     unit = Fraction(2) ** (math.frexp(float(value))[1] - 24)
     return float(round(value / unit) * unit)
@@ -103,32 +108,37 @@ def at_least(e: Emitter, x: Val, bound: float) -> Val:
 
 
 def copy_sign(e: Emitter, size: Val, sign: Val) -> Val:
+    """|size| with the sign bit of ``sign``, zeros included."""
     return e.intrinsic("copysign", size, sign)
 
 
 def twice(e: Emitter, x: Val) -> Val:
+    """2 x, exact."""
     return e.add(x, x)
 
 
-def polynomial(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
-    """sum of c[k] x**k: Horner's rule; from six terms on, on even and odd terms side by side.
+def polynomial(e: Emitter, x: Val, coefficients: Sequence[float], ordered: int = 0) -> Val:
+    """The sum of c[k] x**k, by Horner's rule; from six terms on, even and odd terms side by side.
 
     The split costs one product and halves the chain of dependent operations (Estrin 1960;
-    Muller, Elementary Functions, 3rd ed., 5.3.1).
+    Muller, Elementary Functions, 3rd ed. 2016). The first ``ordered`` terms stay in order, for
+    sums whose last place counts: each of two sums that cancel would bring its own rounding.
     """
-    if len(coefficients) < 6:
-        return _horner(e, x, coefficients)
-    square = e.mul(x, x)
-    even = polynomial(e, square, coefficients[0::2])
-    odd = polynomial(e, square, coefficients[1::2])
-    return e.fma(odd, x, even)
-
-
-def _horner(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
-    *lower, total = (constant(e, x, c) for c in coefficients)
-    for c in reversed(lower):
-        total = e.fma(total, x, c)
+    head, rest = coefficients[:ordered], coefficients[ordered:]
+    total = _side_by_side(e, x, rest)
+    for c in reversed(head):
+        total = e.fma(total, x, constant(e, x, c))
     return total
+
+
+def _side_by_side(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
+    if len(coefficients) < 6:
+        last = len(coefficients) - 1
+        return polynomial(e, x, coefficients, last) if last else constant(e, x, coefficients[0])
+    square = e.mul(x, x)
+    even = _side_by_side(e, square, coefficients[0::2])
+    odd = _side_by_side(e, square, coefficients[1::2])
+    return e.fma(odd, x, even)
 
 
 # -- powers of two -----------------------------------------------------------------------------
@@ -137,24 +147,22 @@ def _horner(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
 def nearest(e: Emitter, x: Val, factor: float, shift: int = 0) -> tuple[Val, Val]:
     """(j, scale): j = x * factor rounded to an integer; scale = 2**(j + shift), exact.
 
-    The exponent of ``scale`` must be that of a normal number: -126 to 127 (-1022 to 1023).
+    The exponent of ``scale`` must be that of a normal number: -126 to 127 (-1022 to 1023). The
+    sum with the magic number has j + shift, biased, in its low bits; shifted into the place of
+    the exponent, these push all others out of the word.
     """
-    f = layout(x)
-    magic = constant(e, x, f.magic + f.bias + shift)
-    shifted = e.fma(x, constant(e, x, factor), magic)
-    return e.sub(shifted, magic), scale(e, shifted)
-
-
-def scale(e: Emitter, shifted: Val) -> Val:
-    """2**k from magic + bias + k: the shift pushes all but the exponent out of the word."""
-    return from_bits(e, e.shl(to_bits(e, shifted), layout(shifted).fraction), shifted.type)
+    form = layout(x)
+    magic = constant(e, x, form.magic + form.bias + shift)
+    rounded = e.fma(x, constant(e, x, factor), magic)
+    scale = from_bits(e, e.shl(to_bits(e, rounded), form.fraction), x.type)
+    return e.sub(rounded, magic), scale
 
 
 def less(e: Emitter, x: Val, j: Val, steps: Sequence[float]) -> Val:
     """x - j * (sum of steps), rounded only where the parts after the first are taken off.
 
     The first step is exact: x - j * steps[0] is small and a multiple of a last place that
-    leaves it within the significand (Cody & Waite 1980, with fma as in Muller, 11.2).
+    leaves it within the significand (Cody & Waite 1980; with fma, Muller 2016).
     """
     for step in steps:
         x = e.fma(j, constant(e, x, -step), x)

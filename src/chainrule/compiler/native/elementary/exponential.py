@@ -1,9 +1,9 @@
 """exp, expm1, tanh, sigmoid: one reduction to a power of two times a short polynomial.
 
 Reduction: x = j (m ln 2) + r, so that e**x = 2**(m j) e**r, with ln 2 in two parts taken off by
-fma (Cody & Waite, Software Manual for the Elementary Functions, 1980, ch. 6; Tang, ACM TOMS 15,
-1989). The polynomials are our own minimax fits (a linear program in f32 with each coefficient
-rounded in turn, Remez in f64) of (e**r - 1 - r) / r**2 for least error relative to e**r.
+fma (Cody & Waite, Software Manual for the Elementary Functions, 1980; Tang, ACM TOMS 15, 1989).
+The polynomials are our own minimax fits (a linear program in f32 with each coefficient rounded
+in turn, Remez in f64) of (e**r - 1 - r) / r**2 for least error relative to e**r.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from chainrule.compiler.native.elementary.common import (
 )
 from chainrule.compiler.native.emit import Emitter, Kind, Val
 
-# |r| <= ln 2 / 2; error 3.2e-9 (f32), 1.1e-17 (f64) of e**r.
 # fmt: off
+# |r| <= ln 2 / 2; error 3.2e-9 (f32), 1.1e-17 (f64) of e**r.
 _NARROW: Final[Table] = {
     "f32": (
         0.49999994, 0.16666521, 0.041668266, 0.008368684, 0.0013820946,
@@ -52,16 +52,7 @@ _WIDE: Final[Table] = {
         2.5055033274783803e-08, 2.106230024107236e-09, 1.5935524913647787e-10,
     ),
 }
-# fmt: on
-
-_INVERSE_LN2: Final = 1 / math.log(2)
-# Where e**x has long been 0 and where it is inf for certain (but 2**j of `nearest` is not).
-_LOWEST: Final[dict[Kind, float]] = {"f32": -104.5, "f64": -746.0}
-_HIGHEST: Final[dict[Kind, float]] = {"f32": 88.9, "f64": 709.9}
-# From here on tanh x rounds to 1.
-_TANH_ONE: Final[dict[Kind, float]] = {"f32": 9.05, "f64": 19.1}
 # (tanh x - x) / x**3 in x**2, |x| <= 0.6; error 2.9e-9 (f32), 9.7e-18 (f64) of tanh x.
-# fmt: off
 _TANH: Final[Table] = {
     "f32": (
         -0.333333, 0.13331936, -0.053784717, 0.020798625, -0.005897966,
@@ -74,7 +65,15 @@ _TANH: Final[Table] = {
     ),
 }
 # fmt: on
-_DOWN: Final = 64  # sigmoid's power of two is kept normal by 2**64, taken off at the end
+
+_INVERSE_LN2: Final = 1 / math.log(2)
+# Where e**x has long been 0 and where it is inf for certain (but 2**j of `nearest` is not).
+_LOWEST: Final[dict[Kind, float]] = {"f32": -104.5, "f64": -746.0}
+_HIGHEST: Final[dict[Kind, float]] = {"f32": 88.9, "f64": 709.9}
+# From here on tanh x rounds to 1.
+_TANH_ONE: Final[dict[Kind, float]] = {"f32": 9.05, "f64": 19.1}
+# The power of two of e**-size is kept normal by 2**64, taken off at the end.
+_DOWN: Final = 64
 
 
 def exp(e: Emitter, x: Val, rest: Val | None = None) -> Val:
@@ -97,16 +96,18 @@ def exp(e: Emitter, x: Val, rest: Val | None = None) -> Val:
 def expm1(e: Emitter, x: Val) -> Val:
     """e**x - 1, within 2 ulp, also near 0, where it is x.
 
-    With e**r = 1 + r q it is 2**k (r q) + (2**k - 1), one fma: for k = 0 there is nothing to
-    cancel. All is halved, because 2**128 (2**1024) is not a number, and doubled at the end;
-    arguments so small that half of them loses a bit are their own result.
+    With e**r = 1 + r + r**2 p it is (2**k r + (2**k - 1)) + 2**k r**2 p: for k = 0 there is
+    nothing to cancel, for k = 1 the first sum is exact. All is halved, because 2**128 (2**1024)
+    is not a number, and doubled at the end; arguments so small that half of them loses a bit
+    are their own result.
     """
     kind = x.type.kind
     inside = at_least(e, at_most(e, x, _HIGHEST[kind]), _LOWEST[kind] / 4)
     k, half = nearest(e, inside, _INVERSE_LN2, shift=-1)
     r = less(e, inside, k, parts(LN2, kind, 2))
-    q = _slope(e, r, _NARROW[kind])
-    result = twice(e, e.fma(e.mul(half, r), q, e.sub(half, constant(e, x, 0.5))))
+    first = e.mul(half, r)
+    line = e.add(first, e.sub(half, constant(e, x, 0.5)))
+    result = twice(e, e.fma(e.mul(first, r), polynomial(e, r, _NARROW[kind]), line))
     tiny = math.ldexp(1.0, -layout(x).fraction - 2)
     return e.select(e.compare("lt", e.abs(x), constant(e, x, tiny)), x, result)
 
@@ -134,14 +135,14 @@ def tanh(e: Emitter, x: Val) -> Val:
 def sigmoid(e: Emitter, x: Val) -> Val:
     """1 / (1 + e**-x), within 2 ulp, down to the last subnormal.
 
-    With t = e**-|x|, which cannot overflow, and v = 1 / (1 + t): it is v for x >= 0 and
-    t v = t - t (t v) below, where the rounding of 1 + t is thus weighed with t.
+    With t = e**-|x|, which cannot overflow, it is q = 1 / (1 + t) for x >= 0, and below it is
+    q = t / (1 + t), written as t - t q, so that the rounding of 1 + t is weighed with t.
     """
     t = exp_minus(e, e.abs(x))
     one = constant(e, x, 1.0)
-    right = e.div(one, e.add(t, one))
-    left = e.fma(e.neg(t), e.mul(t, right), t)
-    return e.select(e.compare("lt", x, constant(e, x, 0.0)), left, right)
+    below = e.compare("lt", x, constant(e, x, 0.0))
+    q = e.div(e.select(below, t, one), e.add(t, one))
+    return e.select(below, e.fma(e.neg(t), q, t), q)
 
 
 def exp_minus(e: Emitter, size: Val, rest: Val | None = None) -> Val:
@@ -159,10 +160,6 @@ def exp_minus(e: Emitter, size: Val, rest: Val | None = None) -> Val:
 
 
 def _power(e: Emitter, r: Val, coefficients: tuple[float, ...]) -> Val:
-    """e**r = 1 + r q."""
-    return e.fma(_slope(e, r, coefficients), r, constant(e, r, 1.0))
-
-
-def _slope(e: Emitter, r: Val, coefficients: tuple[float, ...]) -> Val:
-    """q = (e**r - 1) / r = 1 + r (c0 + c1 r + ...)."""
-    return e.fma(polynomial(e, r, coefficients), r, constant(e, r, 1.0))
+    """e**r = 1 + r (1 + r p)."""
+    one = constant(e, r, 1.0)
+    return e.fma(e.fma(polynomial(e, r, coefficients), r, one), r, one)

@@ -23,8 +23,8 @@ from chainrule.compiler.native.elementary.common import (
 from chainrule.compiler.native.elementary.exponential import exp_minus
 from chainrule.compiler.native.emit import Emitter, Kind, Val
 
-# sqrt(1/2) <= 1 + f <= sqrt(2); error 4.2e-9 (f32), 2.8e-17 (f64) of log(1 + f).
 # fmt: off
+# sqrt(1/2) <= 1 + f <= sqrt(2); error 4.2e-9 (f32), 2.8e-17 (f64) of log(1 + f).
 _LOG1P: Final[Table] = {
     "f32": (
         -0.49999988, 0.33333325, -0.2500161, 0.20002005, -0.16608411, 0.14180854,
@@ -66,8 +66,8 @@ def log(e: Emitter, x: Val) -> Val:
     """The natural logarithm, within 2 ulp; log 0 = -inf, NaN below 0, right for subnormals.
 
     x = 2**k m with sqrt(1/2) <= m < sqrt(2), so that log x = k ln 2 + log(1 + f), f = m - 1
-    exact, and k = 0 on both sides of 1, where nothing cancels (Tang, ACM TOMS 16, 1990;
-    Muller, Elementary Functions, 11.4). Polynomial ``_LOG1P``.
+    exact, and k = 0 on both sides of 1, where nothing cancels (Muller, Elementary
+    Functions, 3rd ed. 2016). Polynomial ``_LOG1P``.
     """
     return _at_the_ends(e, x, _assemble(e, *near_one(e, x)), zero_at=0.0)
 
@@ -76,8 +76,8 @@ def log1p(e: Emitter, x: Val) -> Val:
     """log(1 + x), within 2 ulp, also near 0, where it is x.
 
     k is read from the rounded 1 + x, but f = x 2**-k + (2**-k - 1) from x itself, with one
-    rounding: so what the sum lost is not missed (the correction of Kahan's, without his
-    division; Muller, 11.4). Polynomial ``_LOG1P``.
+    rounding: so what the sum lost is not missed (Kahan's correction without his division;
+    Goldberg, ACM Computing Surveys 23, 1991, theorem 4). Polynomial ``_LOG1P``.
     """
     form, one = layout(x), constant(e, x, 1.0)
     exponent = _exponent(e, e.add(x, one))
@@ -90,7 +90,7 @@ def log1p(e: Emitter, x: Val) -> Val:
 
 
 def softplus(e: Emitter, x: Val) -> Val:
-    """log(1 + e**x) = max(x, 0) + log(1 + e**-|x|), within 2 ulp in f32, 3 in f64.
+    """log(1 + e**x) = max(x, 0) + log(1 + e**-|x|), within 2 ulp.
 
     No overflow; on the far left it goes over into e**x down to the last subnormal.
     """
@@ -102,8 +102,8 @@ def softplus(e: Emitter, x: Val) -> Val:
 def logaddexp(e: Emitter, x: Val, y: Val) -> Val:
     """log(e**x + e**y) = max + log(1 + e**-|x - y|): no overflow, equal infinities included.
 
-    Within 2 ulp of the larger of result and max; where the sum e**x + e**y is close to 1 the
-    two cancel, and the error is absolute, as in NumPy's.
+    The sum is within 2 ulp of the true one for a difference x - y rounded once; where the
+    result is near 0, max and logarithm cancel and that is an absolute error, as in NumPy.
     """
     top = e.select(e.compare("gt", x, y), x, y)
     same = e.compare("eq", x, y)  # inf - inf is a NaN

@@ -33,8 +33,8 @@ def power(e: Emitter, x: Val, y: Val) -> Val:
 
     In f32 log and exp of the f64 do. In f64 the logarithm and its product with y are sums of
     two doubles, because exp makes their absolute error a relative one (Muller, Elementary
-    Functions, 12.2). x**0 and 1**y are 1, of NaN too; a negative finite x to a y that is no
-    integer is NaN; zeros and infinities as in C99, F.9.4.4, and in NumPy.
+    Functions, 3rd ed. 2016). x**0 and 1**y are 1, of NaN too; a negative finite x to a y that
+    is no integer is NaN; zeros and infinities are as in C99, F.9.4.4, and in NumPy.
     """
     x, y = e.match(x, y)
     size = e.abs(x)

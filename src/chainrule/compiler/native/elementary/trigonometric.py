@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from chainrule.compiler.native.elementary.common import (
@@ -23,7 +24,7 @@ from chainrule.compiler.native.elementary.common import (
     polynomial,
     to_bits,
 )
-from chainrule.compiler.native.emit import BITS, I1, Emitter, Kind, NativeType, Val, literal
+from chainrule.compiler.native.emit import BITS, I1, PTR, Emitter, Kind, Val, literal
 
 # fmt: off
 # (sin r - r) / r**3 in r**2, |r| <= pi / 2, our own minimax fit; error 6.3e-9, 3.7e-18.
@@ -80,8 +81,7 @@ def _sine(e: Emitter, r: Val) -> Val:
     of the square counts: it is put back (2.1 ulp become 1.5).
     """
     square, lost = _product(e, r, r)
-    first, *others = _SIN[r.type.kind]
-    p = e.fma(polynomial(e, square, others), square, constant(e, r, first))
+    p = polynomial(e, square, _SIN[r.type.kind], ordered=1)
     return e.fma(e.fma(square, p, e.mul(lost, p)), r, r)
 
 
@@ -155,34 +155,20 @@ def _scaled(e: Emitter, size: Val) -> tuple[Val, list[Val]]:
 
 
 def _table_entry(e: Emitter, index: Val) -> Val:
-    """Row r, part k of the table, at 4 r + k: 2**(32 r) / pi modulo 2 in four doubles."""
+    """Part k of row r of the table, at 4 r + k: 2**(32 r) / pi modulo 2 in four doubles."""
     entries = [part for row in range(_ROWS) for part in _row(row)]
     text = ", ".join(f"double {literal(part, 'f64')}" for part in entries)
-    e.declarations.add(
-        f"@chainrule.inverse_pi = private constant [{len(entries)} x double] [{text}]"
-    )
-    pointers = e.define(
-        index.type.of("ptr"), f"getelementptr double, ptr @chainrule.inverse_pi, {index.typed}"
-    )
-    return _gather(e, pointers, index.type.of("f64"))
+    table = Val(PTR, "@chainrule.inverse_pi")
+    e.declarations.add(f"{table.text} = private constant [{len(entries)} x double] [{text}]")
+    type_ = index.type.of("f64")
+    if not type_.lanes:
+        return e.load(e.pointer(table, index, "f64"), type_)
+    return e.gather(e.pointers(table, index, "f64"), type_, None)
 
 
+@cache
 def _row(row: int) -> tuple[float, ...]:
     return parts(Fraction(_INVERSE_PI << (32 * row), 1 << 1280) % 2, "f64", 4)
-
-
-def _gather(e: Emitter, pointers: Val, type_: NativeType) -> Val:
-    if not type_.lanes:
-        return e.load(pointers, type_)
-    lanes = type_.lanes
-    name = f"@llvm.masked.gather.{type_.suffix}.v{lanes}p0"
-    types = f"<{lanes} x ptr>, <{lanes} x i1>, {type_.text}"
-    e.declarations.add(f"declare {type_.text} {name}({types})")
-    return e.define(
-        type_,
-        f"call {type_.text} {name}(<{lanes} x ptr> align 8 {pointers.text}, "
-        f"<{lanes} x i1> splat (i1 true), {type_.text} zeroinitializer)",
-    )
 
 
 # -- small pieces ------------------------------------------------------------------------------
