@@ -1,6 +1,6 @@
 """Draw ``run.svg``: what `chainrule train flights` prints. Run from the root of the repository.
 
-    .venv/bin/python docs/images/make_run_picture.py
+.venv/bin/python docs/images/make_run_picture.py
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ class Number:
         kept = values[~np.isnan(values)]
         low, high = float(kept.min()), float(kept.max())
         mean, scale = centre_and_scale(kept)
-        column = cls(name, mean, scale, float(np.median(kept)), low, high, boolean=boolean)
+        median = float(np.median(kept / 2) * 2)  # the sum of two values beyond 9e307 overflows
+        column = cls(name, mean, scale, median, low, high, boolean=boolean)
         return replace(column, missing=len(values) - len(kept), levels=_levels(kept))
 
     @property
@@ -89,7 +90,8 @@ class Number:
         """Encode ``values``: (n,), NaN where missing, into ``x``: (n, width), zeros before."""
         gaps = np.isnan(values)
         known = np.where(gaps, self.median, values)
-        x[:, 0] = np.clip((known - self.mean) / self.scale, -CLIP, CLIP)
+        with np.errstate(over="ignore"):  # beyond float64 is beyond the clip too
+            x[:, 0] = np.clip((known - self.mean) / self.scale, -CLIP, CLIP)
         if self.missing:
             x[:, 1] = gaps
         if self.levels:

@@ -20,6 +20,7 @@ FEATHER = (".feather", ".arrow", ".ipc")
 PACKED = (".gz", ".zip")
 # What stands for a missing value in a CSV file, besides an empty field. "?" is the UCI tables'.
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
+LATIN = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
 
 
 def read_table(path: str | Path, text: Collection[str] = ()) -> Table:
@@ -187,6 +188,10 @@ def _check_encoding(path: Path, content: bytes) -> None:
     if at >= 0:
         line = content.count(b"\n", 0, at) + 1
         raise DataError(f"{path}: line {line} holds a NUL byte: this is not a text table")
+    try:
+        content.split(b"\n", 1)[0].decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: the header is not UTF-8", hint=LATIN) from error
 
 
 def _check_utf8(path: Path, table: Table) -> None:

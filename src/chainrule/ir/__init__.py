@@ -1,1 +1,5 @@
 """The graph of a program: types, nodes, validity, text."""
+
+from chainrule.ir.text import parse, to_text
+
+__all__ = ["parse", "to_text"]

@@ -55,11 +55,6 @@ class Graph:
                 users[operand].append(node)
         return {node: tuple(found) for node, found in users.items()}
 
-    def __str__(self) -> str:
-        from chainrule.ir.text import to_text
-
-        return to_text(self)
-
 
 def _ordered(inputs: Iterable[Node], outputs: Iterable[Node]) -> Iterable[Node]:
     done: dict[Node, None] = dict.fromkeys(inputs)
@@ -102,10 +97,21 @@ def _fix_sizes(attribute: Attribute, batch: int) -> Attribute:
     return batch if attribute is BATCH else attribute
 
 
+def _known_size(node: Node, batch: int) -> Node:
+    """``scale * batch ** power`` as a constant, rounded as its type says."""
+    scale, power = node.attributes["scale"], node.attributes["power"]
+    assert isinstance(scale, int | float) and isinstance(power, int)
+    value = node.type.dtype.type(scale * float(batch) ** power).item()
+    attributes: Attributes = {"value": value, "dtype": node.attributes["dtype"]}
+    return Node("constant", (), node.type, attributes, node.where)
+
+
 def specialise(graph: Graph, batch: int) -> Graph:
     """The graph for one batch size, every symbolic dimension replaced by that number."""
 
     def fixed(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op == "size":
+            return _known_size(node, batch)
         attributes = {name: _fix_sizes(value, batch) for name, value in node.attributes.items()}
         type_ = node.type.with_shape(sized(node.type.shape, batch))
         return Node(node.op, inputs, type_, attributes, node.where)

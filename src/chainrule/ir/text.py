@@ -36,6 +36,9 @@ def _attributes_text(node: Node) -> str:
     return " {" + "; ".join(f"{name}={value!r}" for name, value in items) + "}"
 
 
+Graph.__str__ = to_text  # type: ignore[assignment] # the graph need not know its text
+
+
 _HEADER: Final = re.compile(r"graph\((.*)\) \{$")
 _LINE: Final = re.compile(r"(%\d+): (\w+\[[^\]]*\]) = (\w+)\(([^)]*)\)(?: \{(.*)\})?$")
 
@@ -57,7 +60,7 @@ def parse(text: str) -> Graph:
     for line in body[:-2]:
         name, node = _parse_line(line, nodes)
         nodes[name] = node
-    outputs = [nodes[name] for name in _names(body[-2].removeprefix("return"))]
+    outputs = [_known(name, nodes) for name in _names(body[-2].removeprefix("return"))]
     return Graph(tuple(nodes[name] for name, _ in inputs), tuple(outputs))
 
 
@@ -65,19 +68,29 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def _known(name: str, nodes: dict[str, Node]) -> Node:
+    if name not in nodes:
+        raise ValueError(f"{name} is used before it is defined")
+    return nodes[name]
+
+
 def _parse_line(line: str, nodes: dict[str, Node]) -> tuple[str, Node]:
     match = _LINE.match(line)
     if match is None:
         raise ValueError(f"not a node: {line!r}")
     name, type_text, op, operands, attributes = match.groups()
-    known = dict(item.split("=", 1) for item in (attributes or "").split("; ") if item)
-    values = {key: _parse_attribute(value) for key, value in known.items()}
-    inputs = tuple(nodes[operand] for operand in _names(operands))
+    if name in nodes:
+        raise ValueError(f"{name} is defined twice: {line!r}")
+    pairs = [item.partition("=") for item in (attributes or "").split("; ") if item]
+    values = {key: _parse_attribute(value) for key, _, value in pairs}
+    inputs = tuple(_known(operand, nodes) for operand in _names(operands))
     return name, Node(op, inputs, parse_type(type_text), values)
 
 
 def _parse_attribute(text: str) -> Attribute:
     text = text.strip()
+    if not text:
+        raise ValueError("an attribute without a value")
     if text.startswith("("):
         items = [_parse_size(item) for item in text[1:-1].split(",") if item.strip()]
         return tuple(items)

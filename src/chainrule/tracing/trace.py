@@ -13,7 +13,7 @@ from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.tracing import functions, shaping, ufuncs  # noqa: F401 - they fill the protocols
 from chainrule.tracing.tracer import Recording, Tracer, _node
-from chainrule.tracing.trees import flatten
+from chainrule.tracing.trees import flatten, unflatten
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,6 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
           return %4
         }
     """
-    from chainrule.tracing.trees import unflatten
-
     leaves, structure = flatten(args)
     types = [array_type(leaf) for leaf in leaves]
     return trace_types(lambda xs: f(*unflatten(structure, xs)), types).graph

@@ -153,6 +153,8 @@ def _color(node: Node, order: Order, graph: Graph, orders: dict[Node, Order]) ->
         node = stack.pop()
         if node in orders or not (node.op in ELEMENTWISE or node.op == "dot"):
             continue
+        if any(map(is_general_reshape, graph.users[node])):
+            continue  # its memory is read in another shape, which only row-major memory allows
         orders[node] = order
         near = [*(node.inputs if node.op != "dot" else ()), *graph.users[node]]
         stack.extend(x for x in near if x.type.shape == node.type.shape)

@@ -68,18 +68,33 @@ def operand_labels(node: Node, labels: tuple[Label, ...]) -> tuple[Label, ...]:
 def references(
     node: Node, labels: tuple[Label, ...], stored: Callable[[Node], bool]
 ) -> Iterator[tuple[Node, tuple[Label, ...]]]:
-    """The stored values that computing ``node`` at an index reads, and at which index."""
-    if stored(node):
-        yield node, labels
-    elif node.op in ELEMENTWISE:
-        for operand in node.inputs:
-            yield from references(operand, labels, stored)
-    elif is_view(node):
-        yield from references(node.inputs[0], operand_labels(node, labels), stored)
-    elif node.op in ("sum", "max"):
-        yield from references(node.inputs[0], reduced_labels(node, labels), stored)
-    else:
-        assert node.op in LEAVES, f"{node.op} must be stored before it is read"
+    """The stored values that computing ``node`` at an index reads, and at which index.
+
+    Each pair once: a value that many share is walked through once, or a chain of values each
+    read twice would be walked through exponentially often.
+    """
+    waiting, seen = [(node, labels)], {(node, labels)}
+    while waiting:
+        node, labels = waiting.pop()
+        if stored(node):
+            yield node, labels
+            continue
+        for reference in reversed(_operands(node, labels)):
+            if reference not in seen:
+                seen.add(reference)
+                waiting.append(reference)
+
+
+def _operands(node: Node, labels: tuple[Label, ...]) -> list[tuple[Node, tuple[Label, ...]]]:
+    """What computing a value that is not stored reads, one step down."""
+    if node.op in ELEMENTWISE:
+        return [(operand, labels) for operand in node.inputs]
+    if is_view(node):
+        return [(node.inputs[0], operand_labels(node, labels))]
+    if node.op in ("sum", "max"):
+        return [(node.inputs[0], reduced_labels(node, labels))]
+    assert node.op in LEAVES, f"{node.op} must be stored before it is read"
+    return []
 
 
 def reduced_labels(node: Node, labels: tuple[Label, ...]) -> tuple[Label, ...]:

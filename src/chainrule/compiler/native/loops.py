@@ -132,9 +132,11 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exa
 # -- what is stored ----------------------------------------------------------------------------
 
 
-def _store(body: Body, nest: Nest, index: Index) -> None:
-    for root in nest.roots:
-        body.store(body.stored[root], index, body.value(root, index))
+def store(body: Body, nest: Nest, index: Index) -> None:
+    # All first: one may read the old value that the next is stored over.
+    values = [body.value(root, index) for root in nest.roots]
+    for root, value in zip(nest.roots, values, strict=True):
+        body.store(body.stored[root], index, value)
 
 
 def _store_rows(body: Body, nest: Nest, rows: Lanes) -> None:
@@ -172,7 +174,7 @@ def _reduce(body: Body, nest: Nest, exact: bool) -> None:
 
 def _finish(body: Body, nest: Nest, node: Node, index: Index, value: Val) -> None:
     body.know(node, index, value)
-    _store(body, nest, index)
+    store(body, nest, index)
 
 
 def _over_scalars(body: Body, nest: Nest, write: Callable[[Index], None]) -> None:

@@ -16,7 +16,7 @@ from chainrule.compiler.lower.buffers import GRANULE, Buffer
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.native.emit import NativeType, Val
-from chainrule.compiler.native.loops import HIGH, LOW
+from chainrule.compiler.native.loops import HIGH, LOW, store
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.values import Body, Entry, Index, Lanes, Near, kind_of, memory_kind
 from chainrule.ir.graph import Node
@@ -137,7 +137,7 @@ class _Tiles:
         self.type = NativeType(kind_of(nest.anchor.type.dtype), body.lanes)
 
     def strips(self, begin: int, end: int, width: int, short: int, target: Target) -> None:
-        """Strips of ``width`` vectors from ``begin`` to ``end``, ``short`` lanes too many at the end."""
+        """Strips of ``width`` vectors from ``begin`` to ``end``, ``short`` lanes too many."""
         e, lanes = self.body.e, self.body.lanes
         valid = lanes - short if short else None
         if end - begin == width * lanes:
@@ -177,8 +177,7 @@ class _Tiles:
             for k, lane in enumerate(columns):
                 index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
                 self.body.know(self.anchor, index, sums[q * width + k])
-                for root in self.nest.roots:
-                    self.body.store(self.body.stored[root], index, self.body.value(root, index))
+                store(self.body, self.nest, index)
 
     def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
         body, e = self.body, self.body.e

@@ -18,6 +18,7 @@ from chainrule.compiler.native.gather import Function, write_gather
 from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.products import write_product
 from chainrule.compiler.native.target import Target
+from chainrule.compiler.native.transpose import is_transposition, write_transposition
 from chainrule.compiler.native.values import Body, lanes_for, memory_kind
 from chainrule.ir.types import BATCH
 
@@ -94,6 +95,8 @@ def _write_nest(
     body.e.declarations = declarations
     if nest.kind == "dot":
         write_product(body, nest, target)
+    elif is_transposition(body, nest):
+        write_transposition(body, nest)
     else:
         write_loops(body, nest, _is_exact(plan, nest))
     slots = tuple(sorted(body.slots))

@@ -18,6 +18,7 @@ from chainrule.compiler.lower.buffers import Buffer, Extent
 from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_index
 from chainrule.compiler.native.elementary import BINARY, FUNCTIONS
 from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
+from chainrule.compiler.passes.fold import ELEMENTWISE
 from chainrule.ir.graph import Node
 from chainrule.ir.types import DTYPE_NAMES, Size, sized
 from chainrule.ops import PRIMITIVES
@@ -137,10 +138,28 @@ class Body:
 
     def value(self, node: Node, index: Index) -> Val:
         """The value of a node at an index: a scalar, or a vector where the index has lanes."""
-        key = (node, index)
-        if key not in self._known:
-            self._known[key] = self._work_out(node, index)
-        return self._known[key]
+        # Operands first on a stack of our own: Python's would not hold a chain of some hundred.
+        waiting = [(node, index)]
+        while waiting:
+            key = waiting[-1]
+            missing = [x for x in self._operands(*key) if x not in self._known]
+            if missing and key not in self._known:
+                waiting += reversed(missing)
+                continue
+            if key not in self._known:
+                self._known[key] = self._work_out(*key)
+            waiting.pop()
+        return self._known[node, index]
+
+    def _operands(self, node: Node, index: Index) -> list[tuple[Node, Index]]:
+        """What working a value out takes first, where that is known without writing a line."""
+        if node in self.stored and node not in self.inside:
+            return []
+        if node.op in ELEMENTWISE:
+            return [(x, index) for x in node.inputs]
+        if is_view(node) and node.op not in ("slice", "pad"):
+            return [(node.inputs[0], view_index(node, index, self.e.i64(0)))]
+        return []
 
     def _work_out(self, node: Node, index: Index) -> Val:
         if node in self.stored and node not in self.inside:
