@@ -10,8 +10,8 @@ import time
 import pytest
 
 COMMAND = (sys.executable, "-c", "from chainrule.cli.app import main; main()")
-# About three seconds, so that there is a middle to stop in; "64,64" is the default's size.
-EPOCHS = 6000
+# A second or more, so that there is a middle to stop in; "64,64" is the default's size.
+EPOCHS = 4000
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ def test_without_a_terminal_there_is_a_line_at_twenty_epochs_at_most():
     with Bar(Console(file=said)) as bar:
         for epoch in range(1, 101):
             end = {"epoch": epoch, "epochs": 100, "epoch_end": True, "validation_loss": 0.5}
+            end |= {"step": 7 * epoch}
             bar(Progress(**{f: getattr(PROGRESS, f) for f in PROGRESS.__slots__} | end))
     lines = said.getvalue().splitlines()
     assert len(lines) == 20

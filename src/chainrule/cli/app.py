@@ -137,11 +137,9 @@ def train(
 
     chainrule train iris.csv --target species --epochs 100
     """
-    from chainrule.cli.options import explicit_names, parse_options
-    from chainrule.cli.train import run_train
-    from chainrule.cli.view import View
+    from chainrule.cli.train import train_command
 
-    run_train(parse_options(ctx.params), View.of(json, quiet), explicit_names(ctx))
+    train_command(ctx)
 
 
 @app.command()
@@ -169,9 +167,8 @@ def evaluate(run: RunArg, data: DataArg, json: Json = False) -> None:
     On the very table of the training, only the rows held back as test rows are scored.
     """
     from chainrule.cli.evaluate import run_evaluate
-    from chainrule.cli.view import View
 
-    run_evaluate(run, data, View.of(json, quiet=False))
+    run_evaluate(run, data, json)
 
 
 def main() -> None:

@@ -14,12 +14,13 @@ from chainrule.data.prepare import held_out, with_target
 from chainrule.data.words import count
 
 
-def run_evaluate(run: Path, data: str, view: View) -> None:
-    """Score the run on the rows whose target is known, and show it.
+def run_evaluate(run: Path, data: str, json: bool) -> None:
+    """Score the run on the rows whose target is known, and show it or print it as JSON.
 
     Raises:
         ChainruleError: the run or the table cannot be used.
     """
+    view = View.of(json, quiet=False)
     trained = Trained.open(run)
     source = load(data, trained.schema.text_columns())
     table, notes = _rows(trained, source)

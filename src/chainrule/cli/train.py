@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import typer
+
 import chainrule as cr
 from chainrule.cli import report
 from chainrule.cli.job import Job, new_job, resumed_job
 from chainrule.cli.live import Bar
-from chainrule.cli.options import TrainOptions
+from chainrule.cli.options import TrainOptions, explicit_names, parse_options
 from chainrule.cli.outcome import InterruptedRunError
 from chainrule.cli.scores import Scores, baseline, score
 from chainrule.cli.setup import Setup, in_user_terms, network_target
@@ -22,6 +24,12 @@ from chainrule.data.prepare import Part
 from chainrule.errors import TrainingError
 from chainrule.losses import LOSSES
 from chainrule.training.folder import RunFolder, check_free
+
+
+def train_command(ctx: typer.Context) -> None:
+    """The command, with the options as typer gives them."""
+    view = View.of(ctx.params["json"], ctx.params["quiet"])
+    run_train(parse_options(ctx.params), view, explicit_names(ctx))
 
 
 def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> None:

@@ -66,7 +66,7 @@ class Target:
             DataError: a value is no number, or none of the classes.
         """
         if self.task == "regression":
-            return numbers(self.name, column)
+            return _all_numbers(self.name, column)
         indices, texts = codes(column)
         index = {spelled(label): i for i, label in enumerate(self.classes)}
         found = np.array([index.get(text, -1) for text in texts])[indices]
@@ -111,11 +111,22 @@ def find_target(name: str, column: ArrowColumn, task: str = "auto") -> Target:
         )
     chosen, reason = _auto_task(column, distinct) if task == "auto" else (task, f"--task {task}")
     if chosen == "regression":
-        numbers(name, column)
         return Target(name, "regression", reason)
     classes = tuple(sorted((_label(value) for value in distinct), key=_order))
     _check_classes(name, column, classes)
     return Target(name, "classification", reason, classes)
+
+
+def _all_numbers(name: str, column: ArrowColumn) -> NDArray[np.float64]:
+    values = numbers(name, column)
+    blank = np.flatnonzero(np.isnan(values))
+    if len(blank):  # text such as " ", which is not a missing value of its file
+        value = column[int(blank[0])].as_py()
+        raise DataError(
+            f"target {name!r}, row {blank[0] + 1:,}: expected a number, got {value!r}",
+            hint="leave the field empty for a missing value",
+        )
+    return values
 
 
 def _auto_task(column: ArrowColumn, distinct: list[Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.errors import GradientError
 from chainrule.ops import PRIMITIVES, NoGradient
 from chainrule.tracing.trace import trace_types  # noqa: F401 - fills NumPy's protocols
-from chainrule.tracing.tracer import Recording, Tracer
+from chainrule.tracing.tracer import Recording, Tracer, constant_node
 from chainrule.tracing.trees import flatten, unflatten
 
 Array = Any
@@ -37,8 +37,7 @@ def _pass_back(recording: Recording, result: Tracer, cotangents: dict[Tracer, Ar
             continue
         if operand.dtype.kind != "f":
             continue
-        if isinstance(rules, NoGradient):
-            raise GradientError(f"{result.op} has no gradient: {rules.why}")
+        assert not isinstance(rules, NoGradient), result.op  # these return booleans, cut off above
         rule = rules[k]
         if rule is None:
             continue
@@ -84,15 +83,18 @@ def value_and_grad(
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        chosen = tuple(args[k] for k in wanted)
+        places = _places(wanted, len(args))
+        chosen = tuple(args[k] for k in places)
         leaves, structure = flatten(chosen)
         _check_inputs(leaves)
         recording = Recording(eager=True)
         inputs = [_as_input(recording, leaf) for leaf in leaves]
-        replaced = dict(zip(wanted, unflatten(structure, inputs), strict=True))
+        replaced = dict(zip(places, unflatten(structure, inputs), strict=True))
         result = f(*(replaced.get(k, x) for k, x in enumerate(args)), **kwargs)
         value, aux = result if has_aux else (result, None)
         cotangents = _cotangents(recording, value)
+        if not any(x in cotangents for x in inputs):
+            _refuse_cut(recording, value)
         gradients = [_gradient(cotangents, x) for x in inputs]
         gradient = unflatten(structure, gradients)
         plain = _strip(recording, (value, aux) if has_aux else value)
@@ -119,6 +121,14 @@ def grad(
     return differentiated
 
 
+def _places(wanted: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """The arguments to differentiate, counted from the front."""
+    places = tuple(k + count if k < 0 else k for k in wanted)
+    if not all(0 <= k < count for k in places) or len(set(places)) != len(places):
+        raise GradientError(f"argnums={wanted} of {count} arguments: expected different places")
+    return places
+
+
 def _check_inputs(leaves: list[Any]) -> None:
     for leaf in leaves:
         dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
@@ -138,8 +148,27 @@ def _cotangents(recording: Recording, value: Any) -> dict[Tracer, Array]:
         )
     if not (isinstance(value, Tracer) and value.recording is recording):
         return {}  # the value does not depend on what is differentiated
-    one = value.dtype.type(1)
-    return backward(recording, value, one)
+    return backward(recording, value, _one_like(value.value))
+
+
+def _one_like(value: Any) -> Array:
+    """The number 1, in the graph if there is one: what follows from it is then in the graph too."""
+    if not isinstance(value, Tracer):
+        return value.dtype.type(1)
+    if value.node is None:
+        return _one_like(value.value)
+    return Tracer(value.recording, constant_node(1.0, value.dtype))
+
+
+def _refuse_cut(recording: Recording, value: Any) -> None:
+    """No gradient reached an input: an error if that is because comparisons stand in its way."""
+    needed = {value} if isinstance(value, Tracer) else set()
+    for result in reversed(recording.tape):
+        if result in needed:
+            rules = PRIMITIVES[result.op].vjp
+            if isinstance(rules, NoGradient):
+                raise GradientError(f"no gradient flows through {result.op}: {rules.why}")
+            needed.update(x for x in result.operands if isinstance(x, Tracer))
 
 
 def _kind(value: Any) -> str:

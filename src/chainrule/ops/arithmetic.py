@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.record import Primitive, register, same
+from chainrule.ops.record import Primitive, floating, numeric, register, same
 
 Array = Any
 
@@ -45,7 +45,7 @@ add = register(Primitive(
     domain=(-3.0, 3.0), source="linearity",
 ))
 subtract = register(Primitive(
-    name="subtract", shape=same, evaluate=np.subtract,
+    name="subtract", shape=numeric, evaluate=np.subtract,
     vjp=(lambda g, y, a, b: g,
          lambda g, y, a, b: -g),
     lower=lambda e, a, b: e.sub(a, b),
@@ -59,14 +59,14 @@ multiply = register(Primitive(
     domain=(-3.0, 3.0), source="product rule",
 ))
 divide = register(Primitive(
-    name="divide", shape=same, evaluate=np.divide,
+    name="divide", shape=floating, evaluate=np.divide,
     vjp=(lambda g, y, a, b: g / b,
          lambda g, y, a, b: -g * y / b),
     lower=lambda e, a, b: e.div(a, b),
     domain=(0.5, 3.0), source="quotient rule",
 ))
 power = register(Primitive(
-    name="power", shape=same, evaluate=np.power,
+    name="power", shape=floating, evaluate=np.power,
     vjp=(_power_by_base, _power_by_exponent),
     lower=_power_scalar_lower,
     domain=(0.5, 3.0), source="d aᵇ = b aᵇ⁻¹ da + aᵇ log a db",
@@ -86,7 +86,7 @@ minimum = register(Primitive(
     domain=(-3.0, 3.0), source="subgradient; a tie gives each operand half",
 ))
 negative = register(Primitive(
-    name="negative", shape=same, evaluate=np.negative,
+    name="negative", shape=numeric, evaluate=np.negative,
     vjp=(lambda g, y, x: -g,),
     lower=lambda e, x: e.neg(x),
     domain=(-3.0, 3.0), source="linearity",
@@ -98,13 +98,13 @@ absolute = register(Primitive(
     domain=(-3.0, 3.0), source="subgradient; 0 at 0",
 ))
 sign = register(Primitive(
-    name="sign", shape=same, evaluate=np.sign,
+    name="sign", shape=numeric, evaluate=np.sign,
     vjp=(lambda g, y, x: np.zeros_like(g),),
     lower=lambda e, x: e.sign(x),
     domain=(-3.0, 3.0), source="constant but at 0, where the step is taken to have slope 0",
 ))
 sqrt = register(Primitive(
-    name="sqrt", shape=same, evaluate=np.sqrt,
+    name="sqrt", shape=floating, evaluate=np.sqrt,
     vjp=(lambda g, y, x: g * 0.5 / y,),
     lower=lambda e, x: e.sqrt(x),
     domain=(0.1, 4.0), source="power rule",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import DTypeError, ShapeError
 from chainrule.ir.types import ArrayType
 from chainrule.ops.record import Primitive, register
 
@@ -14,8 +14,10 @@ Array = Any
 
 
 def _dot_type(a: ArrayType, b: ArrayType, *, a_axis: int, b_axis: int) -> ArrayType:
-    if a.dtype != b.dtype or not (1 <= a.rank <= 2 and 1 <= b.rank <= 2):
-        raise ShapeError(f"dot takes vectors and matrices of one dtype, got {a} and {b}")
+    if a.dtype != b.dtype or not a.is_float:
+        raise DTypeError(f"dot takes arrays of one floating dtype, got {a} and {b}")
+    if not (1 <= a.rank <= 2 and 1 <= b.rank <= 2):
+        raise ShapeError(f"dot takes vectors and matrices, got {a} and {b}")
     if a.shape[a_axis] != b.shape[b_axis]:
         raise ShapeError(
             f"inner sizes differ: {a} along axis {a_axis}, {b} along axis {b_axis}: "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from chainrule.errors import ShapeError
+from chainrule.errors import DTypeError, ShapeError
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType
 
@@ -66,6 +66,20 @@ def same(*types: ArrayType) -> ArrayType:
     if any(t != first for t in types[1:]):
         raise ShapeError(f"operands differ: {', '.join(map(str, types))}")
     return first
+
+
+def numeric(*types: ArrayType) -> ArrayType:
+    """Elementwise on numbers: NumPy has no such operation on booleans."""
+    if types[0].dtype.kind == "b":
+        raise DTypeError(f"expected numbers, got {types[0]}", "convert with .astype(np.float64)")
+    return same(*types)
+
+
+def floating(*types: ArrayType) -> ArrayType:
+    """Elementwise on floating-point numbers, the only ones whose result is of their own type."""
+    if not types[0].is_float:
+        raise DTypeError(f"expected f32 or f64, got {types[0]}", "convert with .astype(np.float64)")
+    return same(*types)
 
 
 def verify(graph: Graph) -> None:

@@ -31,40 +31,50 @@ def _reduce(op: str, x: Array, axis: Any, keepdims: bool) -> Array:
 
 
 def sum_(x: Array, axis: Any = None, dtype: Any = None, out: None = None,
-         keepdims: bool = False, **_: Any) -> Array:  # fmt: skip
+         keepdims: bool = False, **others: Any) -> Array:  # fmt: skip
     """The sum; booleans are counted in int64, as NumPy does."""
-    _no_out(out)
+    _refuse("sum", out, others)
     wanted = np.dtype(dtype) if dtype else x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
     return _reduce("sum", cast(x, wanted), axis, keepdims)
 
 
-def max_(x: Array, axis: Any = None, out: None = None, keepdims: bool = False, **_: Any) -> Array:
+def max_(x: Array, axis: Any = None, out: None = None,
+         keepdims: bool = False, **others: Any) -> Array:  # fmt: skip
     """The largest element."""
-    _no_out(out)
+    _refuse("max", out, others)
     return _reduce("max", x, axis, keepdims)
 
 
-def min_(x: Array, axis: Any = None, out: None = None, keepdims: bool = False, **_: Any) -> Array:
-    """The smallest element: minus the largest of minus x."""
-    _no_out(out)
-    return -_reduce("max", -x, axis, keepdims)
+def min_(x: Array, axis: Any = None, out: None = None,
+         keepdims: bool = False, **others: Any) -> Array:  # fmt: skip
+    """The smallest element: the largest of the opposites, turned back."""
+    _refuse("min", out, others)
+    match x.dtype.kind:
+        case "f":
+            return -_reduce("max", -x, axis, keepdims)
+        case "b":
+            return ~_reduce("max", ~x, axis, keepdims)
+        case _:  # -1 - x, the complement: unlike -x it has no number that it cannot turn
+            return -1 - _reduce("max", -1 - x, axis, keepdims)
 
 
 def mean(x: Array, axis: Any = None, dtype: Any = None, out: None = None,
-         keepdims: bool = False, **_: Any) -> Array:  # fmt: skip
+         keepdims: bool = False, **others: Any) -> Array:  # fmt: skip
     """The sum over the number of elements, which may be the batch."""
+    _refuse("mean", out, others)
     x = cast(x, np.dtype(dtype) if dtype else _floating(x))
     count = int(np.prod([x.shape[a] for a in _axes(x, axis)], dtype=np.int64))
-    return sum_(x, axis, keepdims=keepdims, out=out) / count
+    return sum_(x, axis, keepdims=keepdims) / count
 
 
 def var(x: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0,
-        keepdims: bool = False, **_: Any) -> Array:  # fmt: skip
+        keepdims: bool = False, **others: Any) -> Array:  # fmt: skip
     """The mean squared distance from the mean, in two passes (no cancellation)."""
+    _refuse("var", out, others)
     x = cast(x, np.dtype(dtype) if dtype else _floating(x))
     distance = x - mean(x, axis, keepdims=True)
     count = int(np.prod([x.shape[a] for a in _axes(x, axis)], dtype=np.int64))
-    return sum_(distance * distance, axis, keepdims=keepdims, out=out) / (count - ddof)
+    return sum_(distance * distance, axis, keepdims=keepdims) / (count - ddof)
 
 
 def std(x: Array, *args: Any, **options: Any) -> Array:
@@ -85,7 +95,7 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
 
 def where(condition: Array, a: Array, b: Array) -> Array:
     """a where the condition holds, b elsewhere."""
-    a, b, spread = alike("where", a, b, np.zeros(condition.shape, bool), dtype=_dtype((a, b)))
+    a, b, spread = alike("where", a, b, np.zeros(np.shape(condition), bool), dtype=_dtype((a, b)))
     condition = shaping.broadcast_to(cast(condition, np.dtype(np.bool_)), spread.shape)
     return bind("where", condition, a, b)
 
@@ -100,24 +110,31 @@ def clip(x: Array, a_min: Any = None, a_max: Any = None, **named: Any) -> Array:
 
 def dot(a: Array, b: Array, out: None = None) -> Array:
     """``np.dot`` for numbers, vectors and matrices."""
-    _no_out(out)
+    _refuse("dot", out, {})
     return a * b if 0 in (np.ndim(a), np.ndim(b)) else matmul(a, b)
 
 
 def outer(a: Array, b: Array, out: None = None) -> Array:
     """Every product of an element of a with one of b."""
-    _no_out(out)
+    _refuse("outer", out, {})
     return np.ravel(a)[:, None] * np.ravel(b)[None, :]
 
 
-def full_like(x: Array, value: Any, dtype: Any = None, **_: Any) -> Array:
+def full_like(x: Array, value: Any, dtype: Any = None, **others: Any) -> Array:
     """A plain array of x's shape."""
+    _refuse("full_like", None, {k: v for k, v in others.items() if k not in ("order", "subok")})
     return np.broadcast_to(np.asarray(value, dtype or x.dtype), x.shape)
 
 
-def _no_out(out: Any) -> None:
+def _refuse(name: str, out: Any, others: dict[str, Any]) -> None:
+    """An option that is not carried is an error: to ignore it would give another result."""
     if out is not None:
         raise TraceError(f"out= at {user_line()} would change an array in place; use the result")
+    if others:
+        raise TraceError(
+            f"np.{name} with {', '.join(others)}= at {user_line()} cannot be traced yet",
+            "np.where can choose the values first",
+        )
 
 
 def stop_gradient(x: Array) -> Array:

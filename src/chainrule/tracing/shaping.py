@@ -124,7 +124,8 @@ def getitem(x: Array, index: Any) -> Array:
     """``x[...]`` with integers, slices, None and Ellipsis, or ``x[np.arange(n), k]``."""
     index = index if isinstance(index, tuple) else (index,)
     if len(index) == 2 and x.ndim == 2 and _is_every_row(index[0], x.shape[0]):
-        return take_along_axis(x, np.expand_dims(index[1], 1), 1)[:, 0]
+        columns = index[1] if np.ndim(index[1]) else np.broadcast_to(index[1], x.shape[:1])
+        return take_along_axis(x, np.expand_dims(columns, 1), 1)[:, 0]
     used = sum(k is not None and k is not Ellipsis for k in index)
     if used > x.ndim:
         raise ShapeError(f"index at {user_line()}: {used} indices for {x.type}")
@@ -185,6 +186,7 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     if axis != x.ndim - 1 or indices.shape != (*x.shape[:-1], 1):
         raise TraceError(f"np.take_along_axis at {user_line()}: one index per row of the last axis")
     columns = np.arange(x.shape[-1], dtype=indices.dtype)
+    indices = np.where(np.less(indices, 0), indices + x.shape[-1], indices)
     hit = np.equal(np.broadcast_to(indices, x.shape), columns)
     return np.sum(np.where(hit, x, x.dtype.type(0)), axis=-1, keepdims=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DTypeError, TraceError
+from chainrule.errors import DTypeError
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.tracing import functions, shaping, ufuncs  # noqa: F401 - they fill the protocols
@@ -50,16 +50,10 @@ def trace_types(f: Callable[[list[Tracer]], Any], types: Sequence[ArrayType]) ->
     inputs = [Node("input", (), type_) for type_ in types]
     result = f([Tracer(recording, node) for node in inputs])
     leaves, structure = flatten(result)
-    outputs = tuple(_output(recording, leaf) for leaf in leaves)
+    outputs = tuple(_node(recording, leaf) for leaf in leaves)
     kept = recording.constants.values()
     graph = Graph((*inputs, *(node for node, _ in kept)), outputs)
     return Traced(graph, tuple(array for _, array in kept), structure)
-
-
-def _output(recording: Recording, leaf: Any) -> Node:
-    if isinstance(leaf, Tracer) and leaf.recording is not recording:
-        raise TraceError("a traced value left the function that was traced, and came back later")
-    return _node(recording, leaf)
 
 
 def trace(f: Callable[..., Any], *args: Any) -> Graph:

@@ -25,6 +25,8 @@ from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.ops import PRIMITIVES
 
 _PACKAGE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
+#: Files that are none: what Python and NumPy make at run time (a prompt's <stdin> is a user's).
+_MADE: Final = ("<frozen", "<string>", "<__array_function__")
 _NUMPY: Final = str(Path(np.__file__).resolve().parent) + os.sep
 _levels = itertools.count()
 _UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -75,7 +77,10 @@ class Tracer(NDArrayOperatorsMixin):
         if rule is None or options:
             name = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
             extra = f" with {', '.join(options)}=" if options else ""
-            raise TraceError(f"np.{name}{extra} at {user_line()} is not one that can be traced yet")
+            raise TraceError(
+                f"np.{name}{extra} at {user_line()} is not one that can be traced yet",
+                "use the result: y = y + x in place of y += x" if "out" in options else "",
+            )
         return rule(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -200,7 +205,7 @@ def user_line() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_PACKAGE, _NUMPY, "<")):
+        if not name.startswith((_PACKAGE, _NUMPY, *_MADE)):
             return f"{Path(name).name}:{frame.f_lineno}"
         frame = frame.f_back
     return "an unknown line"
@@ -237,7 +242,11 @@ def bind(op: str, *operands: Any, **attributes: Attribute) -> Any:
 def _node(recording: Recording, x: Any) -> Node:
     """The node of a tracer; a plain number becomes a constant, a plain array a hidden input."""
     if isinstance(x, Tracer):
-        assert x.node is not None, "a tape's tracer reached a graph further out"
+        if x.recording is not recording or x.node is None:
+            raise TraceError(
+                f"a traced value of another function is used at {user_line()}",
+                "pass it as an argument; a value that was kept from an earlier call is no number",
+            )
         return x.node
     return _plain_node(recording, np.asarray(x))
 
@@ -257,7 +266,7 @@ def _plain_node(recording: Recording, x: np.ndarray) -> Node:
         kept = tuple(k for k in range(x.ndim) if k not in repeated)
         part = x[tuple(0 if k in repeated else slice(None) for k in range(x.ndim))]
         return broadcast_node(_plain_node(recording, part), x.shape, kept)
-    if x.ndim == 1 and x.dtype.kind in "if" and np.array_equal(x, np.arange(len(x))):
+    if _is_numbering(x):
         attributes: dict[str, Attribute] = {
             "axis": 0, "shape": x.shape, "dtype": DTYPE_NAMES[x.dtype],
         }  # fmt: skip
@@ -270,6 +279,13 @@ def _plain_node(recording: Recording, x: np.ndarray) -> Node:
 def constant_node(value: Any, dtype: np.dtype) -> Node:
     """A number in the program; floats are kept as Python floats, exact in either dtype."""
     return Node("constant", (), ArrayType(dtype, ()), {"value": value, "dtype": DTYPE_NAMES[dtype]})
+
+
+def _is_numbering(x: np.ndarray) -> bool:
+    """0, 1, 2, ... (and not -0.0)."""
+    if x.ndim != 1 or x.dtype.kind not in "if" or not np.array_equal(x, np.arange(len(x))):
+        return False
+    return not np.signbit(x[:1]).any()
 
 
 def _is_uniform(x: np.ndarray) -> bool:
@@ -288,7 +304,7 @@ def broadcast_node(x: Node, shape: tuple[int, ...], axes: tuple[int, ...] = ()) 
 def cast(x: Any, dtype: np.dtype) -> Any:
     """x as elements of ``dtype``."""
     if not isinstance(x, Tracer):
-        return np.asarray(x).astype(dtype)
+        return np.asarray(x).astype(dtype, copy=False)  # a repeated array stays repeated
     if dtype not in DTYPE_NAMES:
         raise DTypeError(f"astype({dtype}) at {user_line()}; expected f32, f64, i32, i64 or bool")
     return x if x.dtype == dtype else bind("cast", x, dtype=DTYPE_NAMES[dtype])

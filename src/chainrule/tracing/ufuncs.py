@@ -60,16 +60,29 @@ def bitwise(op: str, *operands: Any) -> Array:
 
 def power(x: Array, exponent: Any) -> Array:
     """x ** exponent; small whole exponents become products."""
+    dtype = _dtype((x, exponent))
     if type(exponent) in (int, float) and exponent in (1, 2, 3, 4):
+        x = cast(x, dtype)
         square = x * x if exponent > 1 else x
         return {1: x, 2: square, 3: square * x, 4: square * square}[int(exponent)]
+    if dtype.kind != "f":
+        raise TraceError(
+            f"a power of integers at {user_line()} cannot be traced; 1 to 4 as plain numbers can",
+            "use x.astype(np.float64) ** k",
+        )
     if type(exponent) in (int, float) and exponent in (0.5, -1):
         return np.sqrt(x) if exponent == 0.5 else 1 / x
-    return elementwise("power", x, exponent, floating=True)
+    return elementwise("power", x, exponent)
+
+
+def float_power(x: Array, exponent: Any) -> Array:
+    """A power in float64 at least, also of integers."""
+    return power(cast(_array(x), _F64), exponent)
 
 
 def matmul(a: Array, b: Array) -> Array:
     """``a @ b`` for vectors and matrices."""
+    a, b = (_array(x) for x in (a, b))
     if not (1 <= len(np.shape(a)) <= 2 and 1 <= len(np.shape(b)) <= 2):
         raise TraceError(
             f"matmul at {user_line()}: {_name(a)} @ {_name(b)}; vectors and matrices can be traced",
@@ -85,7 +98,11 @@ def matmul(a: Array, b: Array) -> Array:
             hint,
         )
     dtype = _dtype((a, b))
-    dtype = dtype if dtype.kind == "f" else _F64
+    if dtype.kind != "f":
+        raise TraceError(
+            f"a matrix product of {dtype} at {user_line()} cannot be traced; float32 and float64 can",
+            "use a.astype(np.float64) @ b",
+        )
     return bind("dot", cast(a, dtype), cast(b, dtype), a_axis=len(a.shape) - 1, b_axis=0)
 
 
@@ -147,7 +164,7 @@ _RULES: Final[dict[Any, Callable[..., Array]]] = {
     np.bitwise_or: _rule(bitwise, "logical_or"),
     np.invert: _rule(bitwise, "logical_not"),
     np.power: power,
-    np.float_power: power,
+    np.float_power: float_power,
     np.matmul: matmul,
     np.logaddexp: logaddexp,
     np.positive: lambda x: x,

@@ -24,7 +24,7 @@ def write_loops(body: Body, nest: Nest, exact: bool) -> None:
     if nest.kind == "rows":
         lanes_over(body, LOW, HIGH, None, exact, lambda at: _store_rows(body, nest, at))
     elif nest.kind == "map":
-        _over_axes(body, nest, lambda indices: _store(body, nest, *indices), exact)
+        _over_axes(body, nest, lambda indices: store(body, nest, *indices), exact)
     else:
         _reduce(body, nest, exact)
 
@@ -132,10 +132,12 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exa
 # -- what is stored ----------------------------------------------------------------------------
 
 
-def store(body: Body, nest: Nest, index: Index) -> None:
-    # All first: one may read the old value that the next is stored over.
-    values = [body.value(root, index) for root in nest.roots]
-    for root, value in zip(nest.roots, values, strict=True):
+def store(body: Body, nest: Nest, *indices: Index) -> None:
+    """Work out and store all that a nest stores at some places of its domain."""
+    # All values first: one may need the old value that another is stored over.
+    places = [(root, index) for index in indices for root in nest.roots]
+    values = [body.value(root, index) for root, index in places]
+    for (root, index), value in zip(places, values, strict=True):
         body.store(body.stored[root], index, value)
 
 

@@ -35,7 +35,7 @@ def epoch_key(seed: int, stream: int, epoch: int) -> int:
     """The key of one epoch of one stream of a seed."""
     key = mix(seed + _GOLDEN)
     for part in (stream, epoch):
-        key = mix(key ^ mix(part + _GOLDEN))
+        key = mix(mix(key + _GOLDEN) + part)
     return key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -30,6 +31,21 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="chainrule")
 
 
+#: Held while a team is asked for: of two half teams in the pool neither could ever begin.
+_asking = threading.Lock()
+
+
+def _start_anew() -> None:
+    """After a fork the child has none of its parent's threads."""
+    global _asking
+    _asking = threading.Lock()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
+
+
 def run_together(run: Any, table: int, threads: int) -> None:
     """Call ``run(table, k, threads)`` for every k at once and wait for them all.
 
@@ -43,12 +59,15 @@ def run_together(run: Any, table: int, threads: int) -> None:
     futures: list[Future[None]] = []
     joined = False
     try:
-        futures += (pool.submit(run, table, k, threads) for k in others)
+        with _asking:
+            try:
+                futures += (pool.submit(run, table, k, threads) for k in others)
+            finally:  # after an interrupt: those that are still missing
+                futures += (pool.submit(run, table, k, threads) for k in others)
         joined = True
         run(table, 0, threads)
     finally:
         if futures and not joined:
-            futures += (pool.submit(run, table, k, threads) for k in others)
             run(table, 0, threads)
         for future in futures:
             future.result()
