@@ -27,7 +27,8 @@ def test_each_epoch_takes_rows_once_and_drops_the_remainder(
             taken.append(found[:batch].copy())
         epochs.append(np.concatenate(taken))
         assert len(set(epochs[-1])) == rows // batch * batch
-        assert epochs[-1].min() >= 0 and epochs[-1].max() < rows
+        assert epochs[-1].min() >= 0
+        assert epochs[-1].max() < rows
 
 
 @given(start=st.integers(0, 4000), most=st.integers(1, 5000))
@@ -53,5 +54,7 @@ def test_every_row_comes_everywhere_equally_often() -> None:
 @pytest.mark.parametrize("parts", [(1, 2), (2, 1), (0, 0), (0, 1)])
 def test_seeds_streams_and_epochs_have_keys_of_their_own(parts: tuple[int, int]) -> None:
     stream, epoch = parts
-    keys = {epoch_key(s, stream + a, epoch + b) for s in range(5) for a in range(5) for b in range(5)}
+    keys = {
+        epoch_key(s, stream + a, epoch + b) for s in range(5) for a in range(5) for b in range(5)
+    }
     assert len(keys) == 125

@@ -48,9 +48,11 @@ def test_a_resumed_run_has_the_bits_of_one_that_never_stopped(tmp_path: Path, ch
     """Weights, momentum, schedule, order and record; the stop may be inside an epoch."""
     whole = descend(None)
     stopped = descend(tmp_path / "run", callbacks=[stop_after(chunks)])
-    assert stopped.stopped == "interrupted" and 0 < stopped.steps < whole.steps
+    assert stopped.stopped == "interrupted"
+    assert 0 < stopped.steps < whole.steps
     resumed = descend(tmp_path / "run", resume=True)
-    assert resumed.stopped == "completed" and resumed.steps == whole.steps
+    assert resumed.stopped == "completed"
+    assert resumed.steps == whole.steps
     assert same_bits(resumed.model, whole.model)
     assert np.array_equal(resumed.history.loss, whole.history.loss)
     losses_by_epoch = [record["validation_loss"] for record in whole.history.epochs]
@@ -60,7 +62,8 @@ def test_a_resumed_run_has_the_bits_of_one_that_never_stopped(tmp_path: Path, ch
 def test_a_run_that_was_completed_is_resumed_to_the_same_model(tmp_path: Path) -> None:
     first = descend(tmp_path / "run")
     again = descend(tmp_path / "run", resume=True)
-    assert same_bits(first.model, again.model) and again.stopped == "completed"
+    assert again.stopped == "completed"
+    assert same_bits(first.model, again.model)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,9 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_learnt(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         last = child.stdout.read().split("\n")[-2]
     stopped, steps, at = last.split()
-    assert stopped == "interrupted" and int(steps) > 0
+    assert stopped == "interrupted"
+    assert int(steps) > 0
     assert float(at) - pressed < 2.0
     checkpoint = RunFolder.open(tmp_path / "run").read_checkpoint()
-    assert checkpoint is not None and checkpoint.step == int(steps)
+    assert checkpoint is not None
+    assert checkpoint.step == int(steps)

@@ -87,6 +87,6 @@ def _build(
 
     traced = trace_types(on_leaves, types)
     executable = compile_graph(traced.graph, plain_roles(traced.graph))
-    constants = tuple(_plain(x) for x in traced.constants)
+    constants = tuple(np.array(_plain(x)) for x in traced.constants)  # as they are now
     count = choose(threads, operations(executable.plan, 0))
     return _Compiled(executable, constants, traced.structure, count)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.views import axes_of
 from chainrule.compiler.native.emit import I64, Val
-from chainrule.compiler.native.values import Body, Entry, Index, Lanes
+from chainrule.compiler.native.memory import Entry, Index, Lanes
+from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 

@@ -17,8 +17,9 @@ from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.native.emit import NativeType, Val
 from chainrule.compiler.native.loops import HIGH, LOW, store
+from chainrule.compiler.native.memory import Entry, Index, Lanes, Near, kind_of, memory_kind
 from chainrule.compiler.native.target import Target
-from chainrule.compiler.native.values import Body, Entry, Index, Lanes, Near, kind_of, memory_kind
+from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 

@@ -16,10 +16,11 @@ from chainrule.compiler.lower.schedule import Gather, Key, Work, accesses, parti
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
 from chainrule.compiler.native.gather import Function, write_gather
 from chainrule.compiler.native.loops import write_loops
+from chainrule.compiler.native.memory import lanes_for, memory_kind
 from chainrule.compiler.native.products import write_product
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.transpose import is_transposition, write_transposition
-from chainrule.compiler.native.values import Body, lanes_for, memory_kind
+from chainrule.compiler.native.values import Body
 from chainrule.ir.types import BATCH
 
 #: Words behind the buffers' addresses: numbers of the run, then the addresses of gathered arrays.

@@ -7,7 +7,8 @@ from chainrule.compiler.lower.group import Nest, behind_views
 from chainrule.compiler.lower.views import source_of
 from chainrule.compiler.native.emit import NativeType, Val
 from chainrule.compiler.native.loops import HIGH, LOW
-from chainrule.compiler.native.values import Body, Lanes, kind_of, memory_kind
+from chainrule.compiler.native.memory import Lanes, kind_of, memory_kind
+from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 
 
