@@ -50,7 +50,18 @@ class DevError(Exception):
 def run(arguments: list[str]) -> int:
     """Train on 336,776 real flights, print the result and where the run lies."""
     ensure(VENV, "examples")
-    become([script(VENV, "chainrule"), "train", "flights", *arguments])
+    become(
+        [
+            script(VENV, "chainrule"),
+            "train",
+            "flights",
+            "--batch",
+            "128",
+            "--epochs",
+            "10",
+            *arguments,
+        ]
+    )
 
 
 def test(arguments: list[str]) -> int:

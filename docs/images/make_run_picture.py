@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS = 96
+COMMAND = ["train", "flights", "--batch", "128", "--epochs", "10"]
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-HJKSTf-ln]")
 
 
@@ -24,7 +25,7 @@ def captured() -> str:
     """The command's output, in colour, without the live bar."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)}
-        command = [sys.executable, "-m", "chainrule.cli", "train", "flights"]
+        command = [sys.executable, "-m", "chainrule.cli", *COMMAND]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
     lines = CONTROL.sub("", done.stdout.decode()).split("\n")
     kept = (line.split("\r")[-1] for line in lines)  # what is drawn over is gone
@@ -34,9 +35,9 @@ def captured() -> str:
 def main() -> None:
     """Write the picture beside this file."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(Text.from_ansi("$ chainrule train flights\n" + captured()))
+    console.print(Text.from_ansi(f"$ chainrule {' '.join(COMMAND)}\n" + captured()))
     picture = Path(__file__).with_name("run.svg")
-    drawn = console.export_svg(title="chainrule train flights")
+    drawn = console.export_svg(title="chainrule")
     # Rich names a font on the web; the reader's own fixed-width font does.
     drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
     picture.write_text(drawn, encoding="utf-8")

@@ -69,7 +69,9 @@ def accepts(record: Primitive, types: Iterable[ArrayType], **attributes: Any) ->
 def number(value: float, like: Node) -> Node:
     """A constant of a node's type and shape."""
     constant = make("constant", value=value, dtype=DTYPE_NAMES[like.type.dtype])
-    return make("broadcast", constant, shape=like.type.shape, axes=()) if like.type.rank else constant
+    return (
+        make("broadcast", constant, shape=like.type.shape, axes=()) if like.type.rank else constant
+    )
 
 
 def within(x: Node, domain: tuple[float, float]) -> Node:
@@ -222,7 +224,9 @@ class _Drawer:
         shape: list[Any] = list(x.type.shape)
         axes = list(range(x.type.rank))
         place = self.draw(st.integers(0, x.type.rank))
-        new = self.draw(st.sampled_from([n for n in self.sizes if n is not BATCH or n not in shape]))
+        new = self.draw(
+            st.sampled_from([n for n in self.sizes if n is not BATCH or n not in shape])
+        )
         shape.insert(place, new)
         axes = [a + (a >= place) for a in axes]
         return make("broadcast", x, shape=tuple(shape), axes=tuple(axes))
@@ -268,8 +272,7 @@ class _Drawer:
             for n in x.type.shape
         ]
         shape = tuple(
-            n if n is BATCH else a + n + b
-            for n, (a, b) in zip(x.type.shape, widths, strict=True)
+            n if n is BATCH else a + n + b for n, (a, b) in zip(x.type.shape, widths, strict=True)
         )
         return make("pad", x, starts=tuple(a for a, _ in widths), shape=shape)
 
@@ -284,7 +287,10 @@ class _Drawer:
         shape = tuple(2 * m if k == axis else m for k, m in enumerate(x.type.shape))
         zeros = (0,) * x.type.rank
         behind = tuple(n if k == axis else 0 for k in range(x.type.rank))
-        parts = (make("pad", x, starts=zeros, shape=shape), make("pad", y, starts=behind, shape=shape))
+        parts = (
+            make("pad", x, starts=zeros, shape=shape),
+            make("pad", y, starts=behind, shape=shape),
+        )
         return make("add", *parts)
 
     def dot(self) -> Node | None:

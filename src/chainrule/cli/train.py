@@ -21,7 +21,6 @@ from chainrule.cli.setup import Setup, in_user_terms, network_target
 from chainrule.cli.view import View
 from chainrule.data.extras import need
 from chainrule.data.prepare import Part
-from chainrule.errors import TrainingError
 from chainrule.losses import LOSSES
 from chainrule.training.folder import RunFolder, check_free
 
@@ -63,14 +62,14 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
 
 
 def _descend_or_undo(job: Job, view: View) -> Any:
-    """Descend; where that fails, a folder made for it is deleted again."""
+    """Descend; where that fails before anything was kept, the folder made for it is deleted."""
     if job.resumes:
         return _descend(job, view)
     check_free(job.out)
     try:
         return _descend(job, view)
-    except BaseException as error:
-        if isinstance(error, TrainingError) or not (job.out / "state.json").exists():
+    except BaseException:
+        if not (job.out / "state.json").exists():
             shutil.rmtree(job.out, ignore_errors=True)
             if job.options.out is None:
                 with suppress(OSError):
