@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,12 +93,12 @@ def values(type_: ArrayType, batch: int, rng: np.random.Generator) -> np.ndarray
             return np.asarray(rng.integers(-5, 6, shape), type_.dtype)
 
 
-@dataclass(frozen=True)
 class Program:
     """A graph and how to feed it."""
 
-    graph: Graph
-    seed: int
+    def __init__(self, graph: Graph, seed: int) -> None:
+        self.graph = graph
+        self.seed = seed
 
     def inputs(self, batch: int = 0) -> list[np.ndarray]:
         rng = np.random.default_rng(self.seed)
@@ -152,8 +151,8 @@ class _Drawer:
     def _input_shape(self, dtype: np.dtype) -> Shape:
         ranks = st.integers(0, 3 if dtype == self.main else 2)
         rest = [self.draw(st.sampled_from(self.sizes)) for _ in range(self.draw(ranks))]
-        batches = [k for k, n in enumerate(rest) if n is BATCH]
-        return tuple(n for k, n in enumerate(rest) if k not in batches[1:])
+        batch = [BATCH] if BATCH in rest else []  # in front, as examples are
+        return (*batch, *(n for n in rest if n is not BATCH))
 
     # -- one operation -------------------------------------------------------------------------
 

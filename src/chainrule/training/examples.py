@@ -92,31 +92,32 @@ class Order:
         self.rows, self.batch, self.seed, self.shuffled = rows, batch, seed, shuffled
         self.steps_per_epoch = rows // batch
         self._taken = self.steps_per_epoch * batch
-        self._epochs = max(1, _WINDOW // max(1, self._taken))
+        self._most = max(1, _WINDOW // max(1, self._taken))
         self._window = np.zeros(0, np.int32)
-        self._first = -1
+        self._held = range(0)
 
     def steps_from(self, step: int, most: int) -> tuple[np.ndarray, int]:
-        """The row numbers from ``step`` on, and for how many steps, at most ``most``."""
+        """The row numbers from ``step`` on, and for how many steps, at most ``most``.
+
+        They are valid until the next call.
+        """
         epoch = step // self.steps_per_epoch
-        if not self._first <= epoch < self._first + self._epochs or self._first < 0:
+        if epoch not in self._held:
             wanted = -(-(step + most) // self.steps_per_epoch) - epoch
-            self._fill(epoch, min(self._epochs, wanted) if wanted < self._epochs else self._epochs)
-        skipped = step - self._first * self.steps_per_epoch
-        reach = self._filled * self.steps_per_epoch - skipped
-        if reach <= 0:
-            self._fill(epoch, self._epochs)
-            return self.steps_from(step, most)
+            self._hold(range(epoch, epoch + min(wanted, self._most)))
+        skipped = step - self._held.start * self.steps_per_epoch
+        reach = len(self._held) * self.steps_per_epoch - skipped
         return self._window[skipped * self.batch :], min(most, reach)
 
-    def _fill(self, epoch: int, epochs: int) -> None:
+    def _hold(self, epochs: range) -> None:
         # The tail of a permutation that no step takes is overwritten by the next epoch's.
-        if not len(self._window):
-            self._window = np.zeros(self._epochs * self._taken + self.rows, np.int32)
-        for k in range(epochs):
+        size = (len(epochs) - 1) * self._taken + self.rows
+        if len(self._window) < size:
+            self._window = np.empty(size, np.int32)
+        for k, epoch in enumerate(epochs):
             place = self._window[k * self._taken :]
             if self.shuffled:
-                shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch + k))
+                shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch))
             else:
                 place[: self.rows] = np.arange(self.rows, dtype=np.int32)
-        self._first, self._filled = epoch, epochs
+        self._held = epochs

@@ -89,6 +89,8 @@ class Memory:
     def add(self, node: Node, owner: Owner, order: Order, roomy: bool) -> Buffer:
         """A new buffer for the value of a node."""
         type_ = node.type
+        # Rows as long as the batch lie close together: past the end of one the next begins.
+        roomy = roomy and (type_.rank < 2 or isinstance(type_.shape[order[-1]], int))
         first = _roomy_row(type_, order) if roomy else None
         strides = row_major(type_.shape, order, first)
         made = Buffer(len(self.buffers), type_, order, strides, owner, roomy)
