@@ -132,27 +132,33 @@ def programs(
 ) -> Program:
     """A program of so many operations on inputs of one floating dtype and now and then integers."""
     main = draw(st.sampled_from([F32, F64])) if dtype is None else dtype
-    drawer = _Drawer(draw, main, batched)
+    drawer = Drawer(draw, main, batched)
     for _ in range(draw(st.integers(fewest, most))):
         drawer.step()
     return Program(drawer.finish(), draw(st.integers(0, 2**16)))
 
 
-class _Drawer:
+class Drawer:
+    """The values that a program has so far, and the ways to make another."""
+
     def __init__(self, draw: st.DrawFn, main: np.dtype, batched: bool) -> None:
         self.draw = draw
         self.main = main
         sizes = st.lists(st.sampled_from(SIZES), min_size=2, max_size=3)
         self.sizes: list[Any] = [*([BATCH] if batched else []), *draw(sizes)]
         kinds = [main, main, *([I64] if draw(st.booleans()) else [])]
-        self.inputs = [Node("input", (), ArrayType(d, self._input_shape(d))) for d in kinds]
+        self.inputs = [
+            Node("input", (), ArrayType(d, self.shape(3 if d == main else 2, batched)))
+            for d in kinds
+        ]
         self.pool = list(self.inputs)
 
-    def _input_shape(self, dtype: np.dtype) -> Shape:
-        ranks = st.integers(0, 3 if dtype == self.main else 2)
-        rest = [self.draw(st.sampled_from(self.sizes)) for _ in range(self.draw(ranks))]
-        batch = [BATCH] if BATCH in rest else []  # in front, as examples are
-        return (*batch, *(n for n in rest if n is not BATCH))
+    def shape(self, most: int, batched: bool) -> Shape:
+        """A shape of at most so many axes; the batch stands in front, as in examples."""
+        sizes = self.sizes if batched else [n for n in self.sizes if n is not BATCH]
+        found = [self.draw(st.sampled_from(sizes)) for _ in range(self.draw(st.integers(0, most)))]
+        batch = [BATCH] if BATCH in found else []
+        return (*batch, *(n for n in found if n is not BATCH))
 
     # -- one operation -------------------------------------------------------------------------
 

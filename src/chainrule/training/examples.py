@@ -88,8 +88,8 @@ class Order:
     A function of (seed, epoch) alone: a run that begins in the middle sees the same rows there.
     """
 
-    def __init__(self, rows: int, batch: int, seed: int, shuffled: bool = True) -> None:
-        self.rows, self.batch, self.seed, self.shuffled = rows, batch, seed, shuffled
+    def __init__(self, rows: int, batch: int, seed: int) -> None:
+        self.rows, self.batch, self.seed = rows, batch, seed
         self.steps_per_epoch = rows // batch
         self._taken = self.steps_per_epoch * batch
         self._most = max(1, _WINDOW // max(1, self._taken))
@@ -116,8 +116,5 @@ class Order:
             self._window = np.empty(size, np.int32)
         for k, epoch in enumerate(epochs):
             place = self._window[k * self._taken :]
-            if self.shuffled:
-                shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch))
-            else:
-                place[: self.rows] = np.arange(self.rows, dtype=np.int32)
+            shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch))
         self._held = epochs

@@ -81,7 +81,9 @@ def write_module(plan: Plan, target: Target) -> str:
     header = f'target triple = "{target.triple}"'
     pause = _PAUSE.get(target.triple.partition("-")[0], "")
     barrier = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause)
-    parts = [header, *sorted(declarations), "declare i32 @sched_yield()", *texts, run, barrier]
+    give = "SwitchToThread" if "windows" in target.triple else "sched_yield"
+    barrier = barrier.replace("GIVE", give)
+    parts = [header, *sorted(declarations), f"declare i32 @{give}()", *texts, run, barrier]
     return "\n\n".join([*parts, f"attributes {_ATTRIBUTES}"])
 
 
@@ -213,7 +215,7 @@ again:
   %long = icmp ugt i64 %spins, SPINS
   br i1 %long, label %give, label %spin
 give:
-  %r = call i32 @sched_yield()
+  %r = call i32 @GIVE()
   br label %wait
 spin:
   PAUSE

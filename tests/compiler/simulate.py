@@ -1,0 +1,265 @@
+"""A plan run element by element in Python, by threads that take their turns in the worst order.
+
+Nothing of the compiler's own reasoning about indices is used: an element's operands are found by
+walking the graph with numbers. Memory is one array of bytes with the plan's offsets, poisoned
+before each step, so that a value that is read too early, overwritten too early or laid over
+another shows in the results; and what two threads touch between two barriers is compared.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
+from chainrule.compiler.lower.group import Nest
+from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.schedule import Gather, Work
+from chainrule.ir.graph import Node
+from chainrule.ir.types import sized
+from chainrule.ops import PRIMITIVES
+
+Place = tuple[int, ...]
+_POISON = 0xFF  # as bytes of a float: NaN
+
+
+@dataclass
+class Touched:
+    """The addresses that one thread reads and writes in one phase."""
+
+    reads: set[tuple[str, int]] = field(default_factory=set)
+    writes: set[tuple[str, int]] = field(default_factory=set)
+
+
+class Simulation:
+    """Memory of a plan for one batch size and number of threads."""
+
+    def __init__(self, plan: Plan, batch: int, threads: int) -> None:
+        self.plan, self.batch, self.threads = plan, batch, threads
+        self.offsets, total = plan.offsets(batch)
+        self.arenas: dict[str, np.ndarray] = {"work": np.full(total, _POISON, np.uint8)}
+        for buffer in plan.memory.buffers:
+            if buffer.owner != "work":
+                room = buffer.elements(batch) * itemsize(buffer)
+                self.arenas[f"slot {buffer.slot}"] = np.full(room, _POISON, np.uint8)
+        self.touched = Touched()
+        self.step = 0
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def _address(self, buffer: Buffer, index: Place) -> tuple[str, int]:
+        element = sum(k * s.at(self.batch) for k, s in zip(index, buffer.strides, strict=True))
+        assert 0 <= element < max(buffer.elements(self.batch), 1), (buffer, index)
+        if buffer.owner == "work":
+            return "work", self.offsets[buffer.slot] + element * itemsize(buffer)
+        return f"slot {buffer.slot}", element * itemsize(buffer)
+
+    def _cell(self, buffer: Buffer, index: Place) -> np.ndarray:
+        arena, begin = self._address(buffer, index)
+        memory = self.arenas[arena][begin : begin + itemsize(buffer)]
+        return memory.view(buffer.type.dtype)
+
+    def put(self, node: Node, array: np.ndarray) -> None:
+        """Write the value of an input or a carried array before the start."""
+        for index in np.ndindex(array.shape):
+            self._cell(self.plan.memory.of[node], index)[0] = array[index]
+
+    def get(self, node: Node) -> np.ndarray:
+        buffer = self.plan.memory.of[node]
+        result = np.empty(sized(buffer.type.shape, self.batch), buffer.type.dtype)
+        for index in np.ndindex(result.shape):
+            result[index] = self._cell(buffer, index)[0]
+        return result
+
+    def load(self, node: Node, index: Place) -> Any:
+        buffer = self.plan.memory.of[node]
+        self.touched.reads.add(self._address(buffer, index))
+        return self._cell(buffer, index)[0]
+
+    def store(self, node: Node, index: Place, value: Any, lanes: int) -> None:
+        """Write an element, and behind the last lane's as much as a whole vector may spoil."""
+        buffer = self.plan.memory.of[node]
+        self.touched.writes.add(self._address(buffer, index))
+        self._cell(buffer, index)[0] = value
+        if buffer.roomy and index and index[lanes] == sized(buffer.type.shape, self.batch)[lanes] - 1:
+            for k in range(index[lanes] + 1, -(-(index[lanes] + 1) // GRANULE) * GRANULE):
+                beyond = (*index[:lanes], k, *index[lanes + 1 :])
+                self.touched.writes.add(self._address(buffer, beyond))
+                self._cell(buffer, beyond).view(np.uint8)[:] = _POISON
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def value(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
+        key = (node, index)
+        if key not in known:
+            known[key] = self._work_out(node, index, nest, known)
+        return known[key]
+
+    def _work_out(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
+        if node in self.plan.memory.of and node not in nest.members:
+            return self.load(node, index)
+        record = PRIMITIVES.get(node.op)
+        if node.op == "constant":
+            return record.evaluate(**node.attributes)[()]  # type: ignore[union-attr]
+        if node.op == "size":
+            scale, power = node.attributes["scale"], node.attributes["power"]
+            return node.type.dtype.type(scale * float(self.batch) ** power)  # type: ignore[operator]
+        if node.op == "iota":
+            return node.type.dtype.type(index[node.attributes["axis"]])  # type: ignore[index]
+        if node.op in ("sum", "max", "dot"):
+            return self._reduced(node, index, nest, known)
+        if record is not None and record.lower is None:
+            inside = self._behind(node, index)
+            if inside is None:
+                return node.type.dtype.type(0)
+            return self.value(node.inputs[0], inside, nest, known)
+        operands = [np.asarray(self.value(x, index, nest, known)) for x in node.inputs]
+        return np.asarray(record.evaluate(*operands, **node.attributes))[()]  # type: ignore[union-attr]
+
+    def _behind(self, node: Node, index: Place) -> Place | None:
+        """The index into the operand of a move; None where padding begins."""
+        (x,), a = node.inputs, dict(node.attributes)
+        if node.op == "broadcast":
+            return tuple(index[k] for k in a["axes"])
+        if node.op == "transpose":
+            return tuple(index[a["axes"].index(k)] for k in range(len(index)))
+        if node.op == "slice":
+            return tuple(k + start for k, start in zip(index, a["starts"], strict=True))
+        shape = sized(x.type.shape, self.batch)
+        if node.op == "pad":
+            moved = tuple(k - start for k, start in zip(index, a["starts"], strict=True))
+            return moved if all(0 <= k < n for k, n in zip(moved, shape, strict=True)) else None
+        assert node.op == "reshape", node.op
+        flat = np.ravel_multi_index(index, sized(node.type.shape, self.batch)) if index else 0
+        return tuple(int(k) for k in np.unravel_index(int(flat), shape)) if shape else ()
+
+    def _reduced(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
+        if node.op == "dot":
+            (a, b), i, j = node.inputs, node.attributes["a_axis"], node.attributes["b_axis"]
+            assert isinstance(i, int) and isinstance(j, int)
+            outer = a.type.rank - 1
+            inner = sized((a.type.shape[i],), self.batch)[0]
+
+            def at(rest: Place, axis: int, k: int) -> Place:
+                return (*rest[:axis], k, *rest[axis:])
+
+            total = node.type.dtype.type(0)
+            for k in range(inner):
+                total += self.value(a, at(index[:outer], i, k), nest, known) * self.value(
+                    b, at(index[outer:], j, k), nest, known
+                )
+            return total
+        (x,), axes = node.inputs, node.attributes["axes"]
+        assert isinstance(axes, tuple)
+        shape, kept = sized(x.type.shape, self.batch), iter(index)
+        spans = [range(n) if k in axes else (next(kept),) for k, n in enumerate(shape)]
+        found = [self.value(x, place, nest, known) for place in itertools.product(*spans)]
+        whole = np.array(found, x.type.dtype)
+        return PRIMITIVES[node.op].evaluate(whole, axes=(0,))
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def _share(self, length: int, thread: int) -> range:
+        """Whole granules, as evenly as they go."""
+        granules = math.ceil(length / GRANULE)
+        size = math.ceil(granules / self.threads) * GRANULE
+        return range(min(thread * size, length), min((thread + 1) * size, length))
+
+    def _domain(self, nest: Nest, thread: int) -> Iterator[Place]:
+        if nest.kind == "rows":
+            for k in self._share(sized(nest.shape[:1], self.batch)[0], thread):
+                yield (k,)
+            return
+        if not nest.shape:
+            if thread == 0:
+                yield ()
+            return
+        sizes = sized(nest.shape, self.batch)
+        first, *rest = nest.order
+        for outer in self._share(sizes[first], thread):
+            for inner in itertools.product(*(range(sizes[k]) for k in rest)):
+                place = dict(zip(nest.order, (outer, *inner), strict=True))
+                yield tuple(place[k] for k in range(len(sizes)))
+
+    def run_nest(self, nest: Nest, thread: int) -> None:
+        lanes = 0 if nest.kind == "rows" or not nest.order else nest.order[-1]
+        for place in self._domain(nest, thread):
+            known: dict[Any, Any] = {}
+            wanted = [(root, index) for root in nest.roots for index in self._indices(root, place, nest)]
+            found = [self.value(root, index, nest, known) for root, index in wanted]
+            for (root, index), value in zip(wanted, found, strict=True):
+                self.store(root, index, value, lanes)
+
+    def _indices(self, root: Node, place: Place, nest: Nest) -> Iterator[Place]:
+        if nest.kind != "rows" or root.type.rank == 1:
+            yield place
+            return
+        for column in range(sized(root.type.shape, self.batch)[1]):
+            yield (*place, column)
+
+    def gather(self, work: Gather, thread: int, rows: Sequence[np.ndarray], order: np.ndarray) -> None:
+        for k in self._share(self.batch, thread):
+            for node, source in zip(work.inputs, rows, strict=True):
+                row = source[order[self.step * self.batch + k]]
+                for index in np.ndindex(row.shape):
+                    buffer = self.plan.memory.of[node]
+                    self.touched.writes.add(self._address(buffer, (k, *index)))
+                    self._cell(buffer, (k, *index))[0] = row[index]
+
+    def run_step(
+        self, turns: Sequence[int], rows: Sequence[np.ndarray] = (), order: Any = None
+    ) -> None:
+        """One step; in each phase the threads take their turns in this order, each to its end."""
+        self.arenas["work"][:] = _POISON
+        with np.errstate(all="ignore"):
+            for phase in self.plan.schedule.phases:
+                touched = {}
+                for thread in turns:
+                    touched[thread] = self.touched = Touched()
+                    for work in phase:
+                        self._run(work, thread, rows, order)
+                _assert_apart(touched, phase)
+        self.step += 1
+
+    def _run(self, work: Work, thread: int, rows: Sequence[np.ndarray], order: Any) -> None:
+        if isinstance(work, Gather):
+            self.gather(work, thread, rows, order)
+        else:
+            self.run_nest(work, thread)
+
+
+def _assert_apart(touched: dict[int, Touched], phase: tuple[Work, ...]) -> None:
+    """Between two barriers no thread writes what another reads or writes."""
+    for a, b in itertools.permutations(touched, 2):
+        both = touched[a].writes & (touched[b].reads | touched[b].writes)
+        assert not both, f"threads {a} and {b} meet at {sorted(both)[:3]} in {list(map(str, phase))}"
+
+
+def assert_lives_apart(plan: Plan, batch: int) -> None:
+    """No two scratch buffers that are needed in one phase share a byte."""
+    offsets, total = plan.offsets(batch)
+    spans = {
+        slot: (offsets[slot], offsets[slot] + plan.memory.buffers[slot].elements(batch)
+               * itemsize(plan.memory.buffers[slot]))
+        for slot in offsets
+    }  # fmt: skip
+    for a, b in itertools.combinations(spans, 2):
+        together = max(plan.lives[a][0], plan.lives[b][0]) <= min(plan.lives[a][1], plan.lives[b][1])
+        overlap = max(spans[a][0], spans[b][0]) < min(spans[a][1], spans[b][1])
+        assert not (together and overlap), (plan.lives[a], plan.lives[b], spans[a], spans[b])
+    assert all(0 <= low and high <= total for low, high in spans.values())
+
+
+def simulate(plan: Plan, inputs: Sequence[np.ndarray], batch: int, threads: int) -> list[np.ndarray]:
+    """The outputs of a plan whose inputs and outputs are all the caller's, last thread first."""
+    assert_lives_apart(plan, batch)
+    simulation = Simulation(plan, batch, threads)
+    for node, array in zip(plan.graph.inputs, inputs, strict=True):
+        simulation.put(node, array)
+    simulation.run_step(range(threads)[::-1])
+    return [simulation.get(node) for node in plan.graph.outputs]
