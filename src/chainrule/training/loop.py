@@ -136,7 +136,7 @@ class Descent:
             )
         raise TrainingError(
             f"the loss became {value} at step {at + 1} of {self.steps}, learning rate {rate:.3g}",
-            f"try a learning rate of {rate / 10:.1g}",
+            f"try a learning rate of {min(rate / 10, 0.1):.1g}",
         )
 
     # -- reporting -------------------------------------------------------------------------------
