@@ -86,7 +86,11 @@ class Simulation:
         buffer = self.plan.memory.of[node]
         self.touched.writes.add(self._address(buffer, index))
         self._cell(buffer, index)[0] = value
-        if buffer.roomy and index and index[lanes] == sized(buffer.type.shape, self.batch)[lanes] - 1:
+        if (
+            buffer.roomy
+            and index
+            and index[lanes] == sized(buffer.type.shape, self.batch)[lanes] - 1
+        ):
             for k in range(index[lanes] + 1, -(-(index[lanes] + 1) // GRANULE) * GRANULE):
                 beyond = (*index[:lanes], k, *index[lanes + 1 :])
                 self.touched.writes.add(self._address(buffer, beyond))
@@ -190,7 +194,9 @@ class Simulation:
         lanes = 0 if nest.kind == "rows" or not nest.order else nest.order[-1]
         for place in self._domain(nest, thread):
             known: dict[Any, Any] = {}
-            wanted = [(root, index) for root in nest.roots for index in self._indices(root, place, nest)]
+            wanted = [
+                (root, index) for root in nest.roots for index in self._indices(root, place, nest)
+            ]
             found = [self.value(root, index, nest, known) for root, index in wanted]
             for (root, index), value in zip(wanted, found, strict=True):
                 self.store(root, index, value, lanes)
@@ -202,7 +208,9 @@ class Simulation:
         for column in range(sized(root.type.shape, self.batch)[1]):
             yield (*place, column)
 
-    def gather(self, work: Gather, thread: int, rows: Sequence[np.ndarray], order: np.ndarray) -> None:
+    def gather(
+        self, work: Gather, thread: int, rows: Sequence[np.ndarray], order: np.ndarray
+    ) -> None:
         for k in self._share(self.batch, thread):
             for node, source in zip(work.inputs, rows, strict=True):
                 row = source[order[self.step * self.batch + k]]
@@ -237,7 +245,9 @@ def _assert_apart(touched: dict[int, Touched], phase: tuple[Work, ...]) -> None:
     """Between two barriers no thread writes what another reads or writes."""
     for a, b in itertools.permutations(touched, 2):
         both = touched[a].writes & (touched[b].reads | touched[b].writes)
-        assert not both, f"threads {a} and {b} meet at {sorted(both)[:3]} in {list(map(str, phase))}"
+        assert not both, (
+            f"threads {a} and {b} meet at {sorted(both)[:3]} in {list(map(str, phase))}"
+        )
 
 
 def assert_lives_apart(plan: Plan, batch: int) -> None:
@@ -249,13 +259,17 @@ def assert_lives_apart(plan: Plan, batch: int) -> None:
         for slot in offsets
     }  # fmt: skip
     for a, b in itertools.combinations(spans, 2):
-        together = max(plan.lives[a][0], plan.lives[b][0]) <= min(plan.lives[a][1], plan.lives[b][1])
+        together = max(plan.lives[a][0], plan.lives[b][0]) <= min(
+            plan.lives[a][1], plan.lives[b][1]
+        )
         overlap = max(spans[a][0], spans[b][0]) < min(spans[a][1], spans[b][1])
         assert not (together and overlap), (plan.lives[a], plan.lives[b], spans[a], spans[b])
-    assert all(0 <= low and high <= total for low, high in spans.values())
+    assert all(low >= 0 and high <= total for low, high in spans.values())
 
 
-def simulate(plan: Plan, inputs: Sequence[np.ndarray], batch: int, threads: int) -> list[np.ndarray]:
+def simulate(
+    plan: Plan, inputs: Sequence[np.ndarray], batch: int, threads: int
+) -> list[np.ndarray]:
     """The outputs of a plan whose inputs and outputs are all the caller's, last thread first."""
     assert_lives_apart(plan, batch)
     simulation = Simulation(plan, batch, threads)

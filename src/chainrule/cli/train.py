@@ -77,24 +77,27 @@ def _descend_or_undo(job: Job, view: View) -> Any:
         raise
 
 
+def _trained(job: Job, setup: Setup, bar: Bar, **keep: Any) -> Any:
+    """The descent of one network on the job's training rows."""
+    return cr.train(
+        setup.network(),
+        LOSSES[setup.loss],
+        data=_arrays(job, job.prepared.train, setup),
+        optimizer=setup.descent(),
+        batch=setup.batch,
+        epochs=setup.epochs,
+        seed=setup.seed,
+        threads=setup.threads,
+        callbacks=(bar,),
+        **keep,
+    )
+
+
 def _descend(job: Job, view: View) -> Any:
-    prepared, setup = job.prepared, job.setup
     with Bar(view.bar) as bar:
-        run = cr.train(
-            setup.network(),
-            LOSSES[setup.loss],
-            data=_arrays(job, prepared.train, setup),
-            validation=_arrays(job, prepared.validation, setup),
-            optimizer=setup.descent(),
-            batch=setup.batch,
-            epochs=setup.epochs,
-            seed=setup.seed,
-            threads=setup.threads,
-            callbacks=(bar,),
-            out=job.out,
-            resume=job.resumes,
-            config=job.config(),
-        )
+        validation = _arrays(job, job.prepared.validation, job.setup)
+        keep = {"out": job.out, "resume": job.resumes, "config": job.config()}
+        run = _trained(job, job.setup, bar, validation=validation, **keep)
     job.clock.add("compile", run.seconds.get("trace", 0.0) + run.seconds.get("compile", 0.0))
     job.clock.add("train", run.seconds.get("train", 0.0))
     RunFolder.open(job.out).log(f"{run.stopped} at step {run.steps}")
@@ -119,19 +122,8 @@ def _score_all(job: Job, run: Any, view: View) -> dict[str, Scores]:
 
 
 def _linear_model(job: Job, view: View) -> Any:
-    setup = job.setup.linear()
     with Bar(view.bar, "linear model, epoch") as bar:
-        run = cr.train(
-            setup.network(),
-            LOSSES[setup.loss],
-            data=_arrays(job, job.prepared.train, setup),
-            optimizer=setup.descent(),
-            batch=setup.batch,
-            epochs=setup.epochs,
-            seed=setup.seed,
-            threads=setup.threads,
-            callbacks=(bar,),
-        )
+        run = _trained(job, job.setup.linear(), bar)
     if run.stopped == "interrupted":
         raise KeyboardInterrupt
     return run.model

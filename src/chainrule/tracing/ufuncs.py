@@ -100,7 +100,7 @@ def matmul(a: Array, b: Array) -> Array:
     dtype = _dtype((a, b))
     if dtype.kind != "f":
         raise TraceError(
-            f"a matrix product of {dtype} at {user_line()} cannot be traced; float32 and float64 can",
+            f"a matrix product of {dtype} at {user_line()}; float32 and float64 can be traced",
             "use a.astype(np.float64) @ b",
         )
     return bind("dot", cast(a, dtype), cast(b, dtype), a_axis=len(a.shape) - 1, b_axis=0)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -23,8 +23,15 @@ from chainrule.training.pace import Pace
 from chainrule.training.run import Callback, History, Progress
 from chainrule.training.step import Carried, Step
 
-if TYPE_CHECKING:
-    from chainrule.training.store import Store
+
+class Keeper(Protocol):
+    """What keeps a descent's checkpoints."""
+
+    def save_if_due(self, descent: Descent) -> None:
+        """A checkpoint, if the last one is old."""
+
+    def save(self, descent: Descent, status: str) -> None:
+        """A checkpoint now."""
 
 
 @dataclass(eq=False)
@@ -76,7 +83,7 @@ class Descent:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def run(self, store: Store | None) -> Literal["completed", "interrupted"]:
+    def run(self, store: Keeper | None) -> Literal["completed", "interrupted"]:
         """Go on until the last epoch has ended or Ctrl-C is pressed."""
         self.rates = self.optimizer.learning_rates(np.arange(self.steps), self.steps)
         self.losses = np.concatenate([self.losses, np.zeros(self.steps - self.done)])

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import RunError
 from chainrule.tracing.trees import named_leaves
 from chainrule.training.folder import Checkpoint, RunFolder
-
-if TYPE_CHECKING:
-    from chainrule.training.loop import Descent
+from chainrule.training.loop import Descent
 
 #: Seconds between checkpoints.
 EVERY: Final = 60.0

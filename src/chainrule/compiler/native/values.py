@@ -141,7 +141,9 @@ class Body(Place):
 
     def join(self, node: Node, a: Val, b: Val) -> Val:
         """Two partial results of a reduction into one."""
-        return self.e.add(a, b) if node.op == "sum" else self.e.larger(a, b)
+        if node.op == "sum":  # of booleans: whether any is true
+            return self.e.or_(a, b) if a.type.kind == "i1" else self.e.add(a, b)
+        return self.e.larger(a, b)
 
     def _reduction(self, node: Node, index: Index) -> Val:
         """A reduction worked out where it is needed, over axes written out or looped over."""
