@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
+from chainrule.compiler.lower.plan import make_plan
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
 from chainrule.compiler.native.executable import Executable, gathered_inputs
-from chainrule.compiler.pipeline import compile_graph
+from chainrule.compiler.pipeline import compile_graph, simplify
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import BATCH, ArrayType
 from tests.compiler.interpret import Bounded, run
 from tests.compiler.programs import F32, F64, Drawer, make, values, within
+from tests.compiler.simulate import Simulation, assert_lives_apart
 
 ROWS = 50
 
@@ -56,6 +58,24 @@ class Step:
         executable.run([self.rates(steps)], [record], batch=batch, steps=steps,
                        order=self.order(batch, steps), rows=rows, threads=threads)  # fmt: skip
         return executable.get_state(), record
+
+    def simulated(
+        self, batch: int, steps: int, threads: int
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """The same by the plan alone, element by element, the last thread first."""
+        plan = make_plan(simplify(self.graph), self.roles)
+        assert_lives_apart(plan, batch)
+        simulation = Simulation(plan, batch, threads)
+        states, record = plan.graph.inputs[: self.states], []
+        for node, array in zip(states, self.start, strict=True):
+            simulation.put(node, array)
+        rows = {n: x for n, x in zip(plan.graph.inputs[self.states :], self.examples, strict=False)}
+        gathered = [rows[plan.graph.inputs[k]] for k in gathered_inputs(plan)]
+        for rate in self.rates(steps):
+            simulation.put(plan.graph.inputs[-1], rate)
+            simulation.run_step(range(threads)[::-1], gathered, self.order(batch, steps))
+            record.append(simulation.get(plan.graph.outputs[-1]))
+        return [simulation.get(node) for node in states], np.array(record)
 
     def in_numpy(self, batch: int, steps: int) -> tuple[list[Bounded], Bounded]:
         """The same by the reference meaning of each node, with bounds."""

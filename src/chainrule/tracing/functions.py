@@ -111,7 +111,8 @@ def clip(x: Array, a_min: Any = None, a_max: Any = None, **named: Any) -> Array:
 def dot(a: Array, b: Array, out: None = None) -> Array:
     """``np.dot`` for numbers, vectors and matrices."""
     _refuse("dot", out, {})
-    return a * b if 0 in (np.ndim(a), np.ndim(b)) else matmul(a, b)
+    a, b = (x if isinstance(x, Tracer) else np.asarray(x) for x in (a, b))
+    return a * b if 0 in (a.ndim, b.ndim) else matmul(a, b)
 
 
 def outer(a: Array, b: Array, out: None = None) -> Array:

@@ -188,7 +188,8 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     columns = np.arange(x.shape[-1], dtype=indices.dtype)
     indices = np.where(np.less(indices, 0), indices + x.shape[-1], indices)
     hit = np.equal(np.broadcast_to(indices, x.shape), columns)
-    return np.sum(np.where(hit, x, x.dtype.type(0)), axis=-1, keepdims=True)
+    chosen = np.where(hit, x, x.dtype.type(0))
+    return np.sum(chosen, axis=-1, dtype=x.dtype, keepdims=True)
 
 
 _MEANINGS: dict[Any, Callable[..., Any]] = {

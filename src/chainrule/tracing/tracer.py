@@ -132,7 +132,10 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a value without dimensions")
+            raise TraceError(
+                f"a traced number was used as a sequence or an axis at {user_line()}",
+                "what chooses shapes or axes is no argument: functools.partial(f, axis=0) fixes it",
+            )
         return self.shape[0]
 
     def __iter__(self) -> Any:

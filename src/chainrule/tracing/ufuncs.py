@@ -167,7 +167,7 @@ _RULES: Final[dict[Any, Callable[..., Array]]] = {
     np.float_power: float_power,
     np.matmul: matmul,
     np.logaddexp: logaddexp,
-    np.positive: lambda x: x,
+    np.positive: lambda x: x if x.dtype != _BOOL else -x,  # which says that booleans have none
     np.square: lambda x: x * x,
     np.reciprocal: lambda x: 1.0 / x,
     np.exp2: lambda x: np.exp(x * _LN2),

@@ -267,6 +267,10 @@ class Emitter:
             PTR, f"getelementptr inbounds {element}, ptr {base.text}, i64 {offset.text}"
         )
 
+    def room(self, type_: NativeType, count: int) -> Val:
+        """Memory of the function's own for so many values; written where the function begins."""
+        return self.define(PTR, f"alloca [{count} x {type_.text}], align 64")
+
     def load(self, pointer: Val, type_: NativeType) -> Val:
         align = BITS[type_.kind] // 8
         return self.define(type_, f"load {type_.text}, ptr {pointer.text}, align {align}")
@@ -293,6 +297,9 @@ class Emitter:
         """Write the first ``valid`` lanes (None: all); the memory behind them is not touched."""
         if valid is None or valid == x.type.lanes:
             self.store(x, pointer)
+            return
+        if valid == 1:  # not masked: LLVM writes 8 bytes for one lane of i64 cut to i32
+            self.store(self.extract(x, 0), pointer)
             return
         mask, align = self._first(x.type.lanes, valid), BITS[x.type.kind] // 8
         name = f"@llvm.masked.store.{x.type.suffix}.p0"
@@ -361,9 +368,9 @@ class Emitter:
         return self.select(self.compare("ne", x, x), x, chosen)
 
     def sign(self, x: Val) -> Val:
-        """-1, 0 or 1; a NaN stays."""
+        """-1, 0 or 1, +0 for -0 as in NumPy; a NaN stays."""
         zero = self.constant(0, x.type)
-        up = self.select(self.compare("gt", x, zero), self.constant(1, x.type), x)
+        up = self.select(self.compare("gt", x, zero), self.constant(1, x.type), self.add(x, zero))
         return self.select(self.compare("lt", x, zero), self.constant(-1, x.type), up)
 
 

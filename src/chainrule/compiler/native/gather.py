@@ -21,16 +21,17 @@ _LINE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A nest's function and the slots whose addresses it takes."""
+    """A nest's function, by name, and the slots whose addresses it takes."""
 
     name: str
     slots: tuple[int, ...]
-    text: str
 
 
-def write_gather(
-    plan: Plan, work: Gather, target: Target, name: str, declarations: set[str]
-) -> Function:
+#: The slots whose addresses a function takes, and its text from the parameters on.
+Written = tuple[tuple[int, ...], str]
+
+
+def write_gather(plan: Plan, work: Gather, target: Target, declarations: set[str]) -> Written:
     """The function that gathers one thread's share of a step's rows."""
     e = Emitter(declarations=declarations)
     buffers = [plan.memory.of[node] for node in work.inputs]
@@ -46,11 +47,8 @@ def write_gather(
     sources = "".join(f"ptr noalias %s{k}, " for k in range(len(buffers)))
     slots = tuple(buffer.slot for buffer in buffers)
     pointers = "".join(f"ptr noalias %p{slot}, " for slot in slots)
-    head = (
-        f"define internal void @{name}({pointers}{sources}ptr noalias %order, "
-        "i64 %low, i64 %high, i64 %batch) #0 {"
-    )
-    return Function(name, slots, "\n".join([head, "entry:", *e.lines, "  ret void", "}"]))
+    head = f"({pointers}{sources}ptr noalias %order, i64 %low, i64 %high, i64 %batch) #0 {{"
+    return slots, "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
 
 
 def _row_number(e: Emitter, at: Val) -> Val:

@@ -89,7 +89,7 @@ class Place:
     # -- sizes and addresses -------------------------------------------------------------------
 
     def pointer(self, slot: int) -> Val:
-        return self.slots.setdefault(slot, Val(PTR, f"%p{slot}"))
+        return self.slots.setdefault(slot, Val(PTR, f"%p{len(self.slots)}"))
 
     def size(self, size: Size) -> Val:
         return self.e.i64(size) if isinstance(size, int) else self.batch

@@ -173,12 +173,40 @@ class _Tiles:
             Lanes(column, valid if k == width - 1 else None, k * lanes) for k in range(width)
         ]
         sums = self._sums(row, height, columns)
+        if self._is_long:
+            self._finish_by_rows(row, height, columns, sums)
+            return
         for q in range(height):
-            at = Near(row, q)
-            for k, lane in enumerate(columns):
-                index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
-                self.body.know(self.anchor, index, sums[q * width + k])
-                store(self.body, self.nest, index)
+            self._finish(Near(row, q), columns, sums[q * width : (q + 1) * width])
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether what follows the product is too much code to be written for each vector."""
+        return any(member.op in self.body.e.functions for member in self.nest.members)
+
+    def _finish_by_rows(self, row: Val, height: int, columns: list[Lanes], sums: list[Val]) -> None:
+        """Lay the tile into memory, and work out what follows in a loop over its rows."""
+        e, body, width = self.body.e, self.body, len(columns)
+        kind, lanes = self.type.kind, body.lanes
+        tile = body.once(("tile", len(sums)), lambda: e.room(self.type, len(sums)))
+        for k, value in enumerate(sums):
+            e.store(value, e.pointer(tile, e.i64(k * lanes), kind))
+
+        def finish(q: Val, _: list[Val]) -> list[Val]:
+            with body.block():
+                begin = e.pointer(tile, e.mul(q, e.i64(width * lanes)), kind)
+                places = [e.pointer(begin, e.i64(k * lanes), kind) for k in range(width)]
+                self._finish(e.add(row, q), columns, [e.load(x, self.type) for x in places])
+            return []
+
+        e.loop(e.i64(0), e.i64(height), 1, finish)
+
+    def _finish(self, at: Entry, columns: list[Lanes], sums: list[Val]) -> None:
+        """Work out and store what follows from one row of the tile."""
+        for lane, value in zip(columns, sums, strict=True):
+            index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
+            self.body.know(self.anchor, index, value)
+            store(self.body, self.nest, index)
 
     def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
         body, e = self.body, self.body.e

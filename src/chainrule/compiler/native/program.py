@@ -14,7 +14,7 @@ from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.schedule import Gather, Key, Work, accesses, partition
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
-from chainrule.compiler.native.gather import Function, write_gather
+from chainrule.compiler.native.gather import Function, Written, write_gather
 from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.memory import lanes_for, memory_kind
 from chainrule.compiler.native.products import write_product
@@ -71,13 +71,15 @@ def gathered_buffers(plan: Plan) -> list[Buffer]:
 def write_module(plan: Plan, target: Target) -> str:
     """The LLVM text of a plan."""
     declarations: set[str] = set()
+    names: dict[str, str] = {}
     functions: dict[int, Function] = {}
     for work in (work for phase in plan.schedule.phases for work in phase):
-        name = f"n{len(functions)}"
         write = write_gather if isinstance(work, Gather) else _write_nest
-        functions[id(work)] = write(plan, work, target, name, declarations)  # type: ignore[arg-type]
+        slots, text = write(plan, work, target, declarations)  # type: ignore[arg-type]
+        name = names.setdefault(text, f"n{len(names)}")  # nests of one shape share a function
+        functions[id(work)] = Function(name, slots)
     run = _write_run(plan, functions)
-    texts = [f.text for f in functions.values()]
+    texts = [f"define internal void @{name}{text}" for text, name in names.items()]
     header = f'target triple = "{target.triple}"'
     pause = _PAUSE.get(target.triple.partition("-")[0], "")
     barrier = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause)
@@ -90,9 +92,7 @@ def write_module(plan: Plan, target: Target) -> str:
 # -- one nest ----------------------------------------------------------------------------------
 
 
-def _write_nest(
-    plan: Plan, nest: Nest, target: Target, name: str, declarations: set[str]
-) -> Function:
+def _write_nest(plan: Plan, nest: Nest, target: Target, declarations: set[str]) -> Written:
     dtypes = [node.type.dtype for node in nest.members]
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
@@ -102,11 +102,10 @@ def _write_nest(
         write_transposition(body, nest)
     else:
         write_loops(body, nest, _is_exact(plan, nest))
-    slots = tuple(sorted(body.slots))
-    pointers = "".join(f"ptr noalias %p{slot}, " for slot in slots)
-    head = f"define internal void @{name}({pointers}i64 %low, i64 %high, i64 %batch) #0 {{"
+    pointers = "".join(f"ptr noalias {pointer.text}, " for pointer in body.slots.values())
+    head = f"({pointers}i64 %low, i64 %high, i64 %batch) #0 {{"
     lines = [head, "entry:", *body.entry, *body.e.lines, "  ret void", "}"]
-    return Function(name, slots, "\n".join(lines))
+    return tuple(body.slots), "\n".join(lines)
 
 
 def _is_exact(plan: Plan, nest: Nest) -> bool:
