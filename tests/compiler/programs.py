@@ -109,7 +109,7 @@ class Program:
 
 
 def as_function(graph: Graph) -> Callable[..., list[Any]]:
-    """The graph as a function of arrays or tracers: each node through the door of all operations."""
+    """The graph as a function of arrays or tracers, each node through the door of them all."""
 
     def run(*inputs: Any) -> list[Any]:
         known = dict(zip(graph.inputs, inputs, strict=True))

@@ -145,7 +145,8 @@ class Simulation:
     def _reduced(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
         if node.op == "dot":
             (a, b), i, j = node.inputs, node.attributes["a_axis"], node.attributes["b_axis"]
-            assert isinstance(i, int) and isinstance(j, int)
+            assert isinstance(i, int)
+            assert isinstance(j, int)
             outer = a.type.rank - 1
             inner = sized((a.type.shape[i],), self.batch)[0]
 

@@ -69,7 +69,7 @@ class Step:
         states, record = plan.graph.inputs[: self.states], []
         for node, array in zip(states, self.start, strict=True):
             simulation.put(node, array)
-        rows = {n: x for n, x in zip(plan.graph.inputs[self.states :], self.examples, strict=False)}
+        rows = dict(zip(plan.graph.inputs[self.states :], self.examples, strict=False))
         gathered = [rows[plan.graph.inputs[k]] for k in gathered_inputs(plan)]
         for rate in self.rates(steps):
             simulation.put(plan.graph.inputs[-1], rate)

@@ -53,10 +53,13 @@ MOVING: dict[str, list[Example]] = {
     "sum": [(((33,),), {"axes": (0,)}), (((3, 5),), {"axes": (0,)}), (((3, 5),), {"axes": (1,)}),
             (((BATCH, 7),), {"axes": (0,)}), (((BATCH, 70),), {"axes": (1,)}),
             (((2, 3, 17),), {"axes": (0, 2)}), (((2, 3, 17),), {"axes": (0, 1, 2)})],
-    "dot": [(((5,), (5,)), {"a_axis": 0, "b_axis": 0}), (((3, 5), (5,)), {"a_axis": 1, "b_axis": 0}),
-            (((5,), (5, 3)), {"a_axis": 0, "b_axis": 0}), (((1, 5), (5, 1)), {"a_axis": 1, "b_axis": 0}),
-            *((((5, 18) if i else (18, 5), (18, 35) if not j else (35, 18)), {"a_axis": i, "b_axis": j})
-              for i in (0, 1) for j in (0, 1)),
+    "dot": [(((5,), (5,)), {"a_axis": 0, "b_axis": 0}),
+            (((3, 5), (5,)), {"a_axis": 1, "b_axis": 0}),
+            (((5,), (5, 3)), {"a_axis": 0, "b_axis": 0}),
+            (((1, 5), (5, 1)), {"a_axis": 1, "b_axis": 0}),
+            *(((left, right), {"a_axis": i, "b_axis": j})
+              for i, left in enumerate([(18, 5), (5, 18)])
+              for j, right in enumerate([(18, 35), (35, 18)])),
             (((BATCH, 7), (20, 7)), {"a_axis": 1, "b_axis": 1}),
             (((BATCH, 7), (BATCH, 20)), {"a_axis": 0, "b_axis": 0})],
 }  # fmt: skip

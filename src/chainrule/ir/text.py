@@ -49,7 +49,7 @@ def parse(text: str) -> Graph:
     Raises:
         ValueError: a line that is not of the form that ``to_text`` writes.
     """
-    first, *body = [line.strip() for line in text.strip().splitlines()]
+    first, *body = [line.strip() for line in text.strip().splitlines()] or [""]
     header = _HEADER.match(first)
     if header is None or len(body) < 2 or body[-1] != "}" or not body[-2].startswith("return"):
         raise ValueError(f"not a graph: it begins {first!r} and ends {body[-2:]!r}")

@@ -129,9 +129,8 @@ def getitem(x: Array, index: Any) -> Array:
     used = sum(k is not None and k is not Ellipsis for k in index)
     if used > x.ndim:
         raise ShapeError(f"index at {user_line()}: {used} indices for {x.type}")
-    if Ellipsis not in index:
-        index = (*index, Ellipsis)
-    place = index.index(Ellipsis)
+    places = [k for k, entry in enumerate(index) if entry is Ellipsis]  # == would ask arrays
+    index, place = (index, places[0]) if places else ((*index, Ellipsis), len(index))
     fill = (slice(None),) * (x.ndim - used)
     index = index[:place] + fill + index[place + 1 :]
     return _take_part(x, index)

@@ -34,8 +34,18 @@ def alike(op: str, *operands: Any, dtype: np.dtype) -> list[Any]:
         shape = np.broadcast_shapes(*(x.shape for x in arrays))
     except ValueError:
         shapes = " and ".join(str(x.type if isinstance(x, Tracer) else x.shape) for x in arrays)
-        raise ShapeError(f"{op} at {user_line()}: {shapes} do not broadcast") from None
+        raise ShapeError(
+            f"{op} at {user_line()}: {shapes} do not broadcast", _broadcast_hint(arrays)
+        ) from None
     return [x if x.shape == shape else broadcast_to(x, shape) for x in arrays]
+
+
+def _broadcast_hint(arrays: list[Any]) -> str:
+    """One number per row needs an axis of size one; else NumPy's rule."""
+    small, large = sorted((x.shape for x in arrays[:2]), key=len)
+    if small == large[: len(small)]:
+        return f"one per row of {large}? x[:, None] makes {small} {(*small, 1)}"
+    return "from the last axis on, sizes must be equal or one of them 1"
 
 
 def elementwise(op: str, *operands: Any, floating: bool = False) -> Array:

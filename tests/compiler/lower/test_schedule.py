@@ -29,7 +29,8 @@ def _network(
     """(plan of a training step, carried arrays, rows)."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, sizes[0]))
-    y = rng.integers(0, sizes[-1], ROWS) if loss is losses.cross_entropy else rng.normal(size=(ROWS, 1))
+    labels = rng.integers(0, sizes[-1], ROWS)
+    y = labels if loss is losses.cross_entropy else rng.normal(size=(ROWS, 1))
     model = nn.MLP(sizes, rng=0, activation=activation, dtype=np.float64)
     carried = carry(model, optimizer)
     examples = take_examples((x, y), np.dtype(np.float64))
@@ -71,7 +72,7 @@ def test_step_of_a_network_holds_in_the_worst_order_of_threads(name, activation)
 
 def test_rows_are_gathered_first_and_only_then_read():
     plan, _, _ = _network(*NETWORKS["softmax"])
-    first = [work for phase in plan.schedule.phases for work in phase][0]
+    first = next(work for phase in plan.schedule.phases for work in phase)
     assert isinstance(first, Gather)
     assert [node.type.shape[1:] for node in first.inputs] == [(6,), ()]
 

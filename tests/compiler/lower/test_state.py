@@ -1,4 +1,4 @@
-"""Carried arrays: written over their old values where that is sound, copied back where it is not."""
+"""Carried arrays: written over their old values where that is sound, else copied back."""
 
 from __future__ import annotations
 

@@ -312,5 +312,7 @@ def test_a_pass_that_breaks_a_graph_is_named_with_both_graphs(monkeypatch):
 
     monkeypatch.setattr("chainrule.compiler.pipeline.PASSES", (("drop", drop_a_transpose),))
     graph = cr.trace(lambda x: x.T, np.zeros((2, 3)))
-    with pytest.raises(AssertionError, match="(?s)pass 'drop' broke a graph.*transpose.*transpose"):
+    with pytest.raises(
+        AssertionError, match=r"(?s)pass 'drop' broke a graph.*transpose.*transpose"
+    ):
         simplify(graph)

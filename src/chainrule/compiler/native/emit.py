@@ -279,6 +279,11 @@ class Emitter:
         align = BITS[x.type.kind] // 8
         self.line(f"  store {x.typed}, ptr {pointer.text}, align {align}")
 
+    def prefetch(self, pointer: Val, write: bool = False) -> None:
+        """Ask for the cache line of an address that is used soon; any address is harmless."""
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"  call void @llvm.prefetch.p0({pointer.typed}, i32 {int(write)}, i32 3, i32 1)")
+
     def load_part(self, pointer: Val, type_: NativeType, valid: Val | int | None) -> Val:
         """The first ``valid`` lanes from memory (None: all), the others zero and not read."""
         if valid is None or valid == type_.lanes:

@@ -80,11 +80,9 @@ def _copy_row(
 
 def _move(e: Emitter, place: Val, source: Val, later: Val, offset: Val, count: int) -> None:
     e.declarations.add("declare void @llvm.memcpy.inline.p0.p0.i64(ptr, ptr, i64, i1)")
-    e.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     begin = e.pointer(later, offset, "i8")
     for line in range(0, count, _LINE):
-        at = e.pointer(begin, e.i64(line), "i8")
-        e.line(f"  call void @llvm.prefetch.p0({at.typed}, i32 0, i32 3, i32 1)")
+        e.prefetch(e.pointer(begin, e.i64(line), "i8"))
     to, of = e.pointer(place, offset, "i8"), e.pointer(source, offset, "i8")
     e.line(
         f"  call void @llvm.memcpy.inline.p0.p0.i64({to.typed}, {of.typed}, i64 {count}, i1 false)"

@@ -11,8 +11,9 @@ Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplicat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from chainrule.compiler.lower.buffers import GRANULE, Buffer
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.native.emit import NativeType, Val
@@ -22,6 +23,11 @@ from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
+
+#: Steps of the inner axis between asking for a vector and using it: a far cache's latency.
+_AHEAD: Final = 16
+#: Bytes of a strip that the nearest cache keeps beside the rows.
+_NEAR: Final = 24 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +178,28 @@ class _Tiles:
         columns = [
             Lanes(column, valid if k == width - 1 else None, k * lanes) for k in range(width)
         ]
+        self._ask_for_old(row, height, columns)
         sums = self._sums(row, height, columns)
         if self._is_long:
             self._finish_by_rows(row, height, columns, sums)
             return
         for q in range(height):
             self._finish(Near(row, q), columns, sums[q * width : (q + 1) * width])
+
+    def _ask_for_old(self, row: Val, height: int, columns: list[Lanes]) -> None:
+        """What is written over is read first: ask for it before the inner loop, not after."""
+        for root in self.nest.roots:
+            buffer = self.body.stored[root]
+            if buffer.owner != "state":
+                continue
+            for q in range(height):
+                for lane in columns:
+                    index = self._index(Near(row, q), lane)
+                    self.body.e.prefetch(self.body.address(buffer, index), write=True)
+
+    def _index(self, at: Entry, lane: Lanes) -> Index:
+        """The place of one row and run of lanes in the domain."""
+        return (at, lane) if self.nest.order == (0, 1) else (lane, at)
 
     @property
     def _is_long(self) -> bool:
@@ -204,7 +226,7 @@ class _Tiles:
     def _finish(self, at: Entry, columns: list[Lanes], sums: list[Val]) -> None:
         """Work out and store what follows from one row of the tile."""
         for lane, value in zip(columns, sums, strict=True):
-            index: Index = (at, lane) if self.nest.order == (0, 1) else (lane, at)
+            index = self._index(at, lane)
             self.body.know(self.anchor, index, value)
             store(self.body, self.nest, index)
 
@@ -217,9 +239,13 @@ class _Tiles:
             body.address(lanes.buffer, lanes.index(body, columns[0], e.i64(0))),
         ]
 
+        far = self._is_far(len(columns))
+
         def step(_: Val, carried: list[Val]) -> list[Val]:
             *sums, row_at, lane_at = carried
             vectors = [self._vector(lane_at, lane) for lane in columns]
+            if far:
+                self._ask_ahead(lane_at, columns)
             out = []
             for q in range(height):
                 x = self._scalar(row_at, q)
@@ -227,6 +253,20 @@ class _Tiles:
             return [*out, self._next(rows, row_at), self._next(lanes, lane_at)]
 
         return e.loop(e.i64(0), body.size(self.inner), 1, step, start)[:-2]
+
+    def _is_far(self, width: int) -> bool:
+        """Whether the strip of the lane operand is too large to be in the nearest cache."""
+        if not isinstance(self.inner, int) or self.by_lanes.buffer.order[-1] != self.by_lanes.outer:
+            return False
+        return self.inner * width * self.body.lanes * itemsize(self.by_lanes.buffer) > _NEAR
+
+    def _ask_ahead(self, at: Val, columns: list[Lanes]) -> None:
+        """Ask for the vectors some steps of the inner axis ahead."""
+        buffer, e = self.by_lanes.buffer, self.body.e
+        stride = buffer.strides[self.by_lanes.inner].scale
+        for lane in columns:
+            place = e.i64(_AHEAD * stride + lane.plus)
+            e.prefetch(e.pointer(at, place, memory_kind(buffer.type.dtype)))
 
     def _next(self, operand: Operand, at: Val) -> Val:
         """The address one further along the inner axis."""
