@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +69,15 @@ def test_an_argument_is_never_written_to():
     y = cr.compile(lambda x: x)(x)
     y[...] = 0.0
     np.testing.assert_array_equal(x, X)
+
+
+def test_arrays_are_not_kept_alive_after_the_call():
+    f = cr.compile(lambda x: x * 2.0)
+    x = X.copy()
+    seen = [weakref.ref(x), weakref.ref(f(x))]
+    del x
+    gc.collect()
+    assert [ref() for ref in seen] == [None, None]
 
 
 def test_results_of_two_calls_do_not_share_memory():

@@ -230,6 +230,14 @@ def test_a_plain_array_of_a_dtype_that_graphs_do_not_hold(dtype):
         cr.compile(lambda x: x.astype(dtype) * plain)(X)
 
 
+def test_a_plain_integer_that_does_not_fit_is_numpys_error():
+    x = np.array([1], np.int32)
+    for f in (lambda x: x + 2**40, lambda x: np.maximum(x, -(2**40))):
+        for run in (f, cr.compile(f)):
+            with pytest.raises(OverflowError, match="out of bounds for int32"):
+                run(x)
+
+
 # -- other functions' values -----------------------------------------------------------------------
 
 

@@ -82,6 +82,32 @@ def test_products_of_odd_sizes(shapes, width, dtype):
     assert_same_bits(got[:1] * 3, got[1:4])  # one chain of sums per element, whatever the layout
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("rows", [1, 40])
+def test_long_chains_behind_a_product(rows, width):
+    """What follows a product is worked out on its tile, whichever way its other operands lie."""
+    a, b, c, d = (RNG.normal(size=s) for s in ((rows, 9), (9, 21), (rows, 21), (21, rows)))
+
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        z = a @ b
+        p = cr.softmax(z)
+        chain = np.tanh(z) * np.exp(-c) + np.sin(d.T) * np.log1p(z * z) - np.cos(z + c[:, :1])
+        return chain, chain.T @ a, np.sum(p * chain, axis=1), np.maximum(z, d.T)
+
+    graph = trace_types(lambda xs: f(*xs), [array_type(x) for x in (a, b, c, d)]).graph
+    expected = run(graph, [Bounded.exact(x) for x in (a, b, c, d)])
+    assert_agree(expected, _run_on(width, graph, [a, b, c, d]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_larger_than_the_nearest_cache(dtype):
+    a, b = (np.asarray(RNG.normal(size=s), dtype) for s in ((70, 1100), (1100, 530)))
+    for f in (lambda a, b: a @ b, lambda a, b: (b.T @ a.T) + 1.0):
+        graph = trace_types(lambda xs, f=f: f(*xs), [array_type(a), array_type(b)]).graph
+        expected = run(graph, [Bounded.exact(a), Bounded.exact(b)])
+        assert_agree(expected, _run_on(512, graph, [a, b]))
+
+
 def test_the_default_target_is_this_machine():
     f = cr.compile(np.tanh)
     np.testing.assert_allclose(f(np.ones(3)), np.tanh(1.0), rtol=1e-15)

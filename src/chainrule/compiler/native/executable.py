@@ -114,7 +114,10 @@ class Executable:
             self._point(words.place("barrier"), self._barrier)
             self._table[words.place("batch")] = batch
             self._table[words.place("steps")] = steps
-            run_together(self._code.call, self._table.ctypes.data, threads)
+            try:
+                run_together(self._code.call, self._table.ctypes.data, threads)
+            finally:  # the caller's arrays are the caller's to keep alive
+                self._kept = {b.slot: self._kept[b.slot] for b in self.plan.state_buffers()}
 
     def _make_room(self, batch: int) -> None:
         """Lay the scratch buffers out for this batch."""
