@@ -291,29 +291,6 @@ def test_one_function_may_be_called_from_many_threads():
     assert not wrong
 
 
-TEAMS_AT_ONCE = """
-import sys, threading
-import numpy as np
-import chainrule as cr
-
-sys.setswitchinterval(1e-6)  # a change of thread between any two lines
-x = np.ones((64, 8))
-
-
-def work(k):
-    f = cr.compile(lambda x: np.sum(np.tanh(x * k), axis=1).sum(), threads=3)
-    for _ in range(300):
-        f(x)
-
-
-workers = [threading.Thread(target=work, args=(k,), daemon=True) for k in (1.0, 2.0, 3.0)]
-for worker in workers:
-    worker.start()
-for worker in workers:
-    worker.join()
-print("done")
-"""
-
 AFTER_A_FORK = """
 import os, warnings
 import numpy as np
@@ -336,12 +313,6 @@ def _script(text: str) -> str:
     )
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
-
-
-@pytest.mark.slow
-def test_teams_of_threads_do_not_wait_for_one_another_for_ever():
-    """Half of one team and half of another in the pool would each wait for their other half."""
-    assert _script(TEAMS_AT_ONCE) == "done"
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -27,6 +27,8 @@ from tests.compiler.steps import Step, assert_same_bits, training_steps
 TEAMS = (2, 3)
 #: Less than a vector, one short of it, a vector, one more, several.
 BATCHES = (1, 2, 15, 16, 17, 100)
+#: Where nothing is compiled an example costs little.
+MANY = settings(max_examples=4 * settings.default.max_examples)
 
 
 def _expected(graph: Graph, inputs: list[np.ndarray], batch: int = 0) -> list[Bounded]:
@@ -55,6 +57,7 @@ def test_one_program_serves_every_batch(program):
             assert_same_bits(alone, together, (batch, threads))
 
 
+@MANY
 @given(programs(batched=True))
 def test_no_pass_changes_the_meaning(program):
     batch, graph = 5, program.graph
@@ -66,12 +69,14 @@ def test_no_pass_changes_the_meaning(program):
         assert_agree(expected, evaluate(graph, inputs, batch), name)
 
 
+@MANY
 @given(programs(batched=True))
 def test_passes_leave_nothing_for_a_second_round(program):
     once = simplify(program.graph)
     assert to_text(simplify(once)) == to_text(once)
 
 
+@MANY
 @given(programs(batched=True))
 def test_text_reads_back_as_the_same_graph(program):
     again = parse(to_text(program.graph))

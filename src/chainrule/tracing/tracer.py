@@ -306,6 +306,8 @@ def broadcast_node(x: Node, shape: tuple[int, ...], axes: tuple[int, ...] = ()) 
 
 def cast(x: Any, dtype: np.dtype) -> Any:
     """x as elements of ``dtype``."""
+    if type(x) in (bool, int, float):
+        return np.asarray(x, dtype)  # an integer that does not fit is NumPy's OverflowError
     if not isinstance(x, Tracer):
         return np.asarray(x).astype(dtype, copy=False)  # a repeated array stays repeated
     if dtype not in DTYPE_NAMES:

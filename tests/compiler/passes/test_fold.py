@@ -150,6 +150,21 @@ GOLDEN = {
         }
         """,
     ),
+    "which of two transposes comes first matters": (
+        """
+        graph(%0: f64[2, 3, 4]) {
+          %1: f64[3, 2, 4] = transpose(%0) {axes=(1, 0, 2)}
+          %2: f64[3, 4, 2] = transpose(%1) {axes=(0, 2, 1)}
+          return %2
+        }
+        """,
+        """
+        graph(%0: f64[2, 3, 4]) {
+          %1: f64[3, 4, 2] = transpose(%0) {axes=(1, 2, 0)}
+          return %1
+        }
+        """,
+    ),
     "numbers are worked out, and times one is nothing": (
         """
         graph(%0: f64[]) {
