@@ -16,6 +16,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.errors import DTypeError, ShapeError, TraceError
+from chainrule.tracing.trace import array_type, trace_types
+from tests.compiler.guarded import compile_plain, run_plain
 from tests.compiler.steps import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -227,6 +229,57 @@ def test_compile_time_does_not_double_with_each_value_that_is_read_twice():
     start = time.perf_counter()
     np.testing.assert_allclose(cr.compile(f)(X), f(X), rtol=1e-12)
     assert time.perf_counter() - start < 20  # seconds; walked path by path it were years
+
+
+def _pendulum(steps: int) -> Any:
+    """Each step reads its neighbours' places: through slices and, by concatenation, padding."""
+
+    def f(y: Any) -> Any:
+        for _ in range(steps):
+            y = y + 0.01 * np.stack([y[1], -np.sin(y[0])])
+        return np.sum(y)
+
+    return f
+
+
+def _pendulums(steps: int) -> Any:
+    """The same for rows, with a short sum in each step."""
+
+    def f(y: Any) -> Any:
+        for _ in range(steps):
+            y = y + 0.01 * np.stack([y[:, 1], -np.sin(y[:, 0])], axis=1)
+            y = y / np.sqrt(np.sum(y * y, axis=1, keepdims=True))
+        return np.sum(y * np.arange(2.0))
+
+    return f
+
+
+def _rolls(steps: int) -> Any:
+    def f(y: Any) -> Any:
+        for _ in range(steps):
+            y = np.concatenate([y[1:], y[:1]]) * 0.5 + y
+        return np.sum(y)
+
+    return f
+
+
+@pytest.mark.parametrize("program", [_pendulum, _pendulums, _rolls])
+@pytest.mark.parametrize("derived", [False, True])
+def test_code_grows_in_proportion_to_the_program(program, derived):
+    """Worked out anew at each place where it is read, a value would cost 2ⁿ times itself."""
+    x = np.array([[1.0, 0.5], [0.2, -1.0]])
+    x = x if program is _pendulums else x[0]
+    lines = []
+    for steps in (6, 12, 24):
+        f = cr.grad(program(steps)) if derived else program(steps)
+        traced = trace_types(lambda xs, f=f: f(*xs), [array_type(x)])
+        executable = compile_plain(traced.graph)
+        lines.append(executable.text.count("\n"))
+        (got,) = run_plain(executable, [x])
+        np.testing.assert_allclose(got, f(x), rtol=1e-10, atol=1e-13)
+    # Twice the steps are about twice the lines; 4 leaves room for what is read in several nests.
+    assert lines[1] < 4 * lines[0]
+    assert lines[2] < 4 * lines[1]
 
 
 def test_a_long_chain_does_not_exhaust_pythons_stack():

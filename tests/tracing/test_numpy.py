@@ -162,6 +162,7 @@ UNARY = {
     "a numbering": lambda x: x + np.arange(4.0),
     "a numbering down": lambda x: x + np.arange(3)[:, None],
     "signed zeros": lambda x: x * np.array([-0.0, 0.0, -0.0, 1.0]),
+    "zeros of both signs": lambda x: 1 / (x * np.array([-0.0, 0.0, -0.0, 0.0])),
     "a minus zero first": lambda x: 1 / (x * 0 + np.array([-0.0, 1, 2, 3])),
     # asking
     "shape": lambda x: x.reshape(np.shape(x)[::-1]),
@@ -249,7 +250,7 @@ def test_two_dtypes_meet_as_in_numpy(name, pair):
 _ROUGH = {"sign", "isnan", "isfinite", "isinf", "invert", "sum of booleans", "any as a sum",
           "max of booleans", "min of booleans", "logical", "bits", "comparisons", "astype",
           "where of numbers", "power 0", "power 0 of floats",
-          "a minus zero first"}  # fmt: skip
+          "a minus zero first", "zeros of both signs"}  # fmt: skip
 
 
 def _weighted(f: Any) -> Any:

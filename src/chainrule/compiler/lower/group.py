@@ -20,6 +20,9 @@ from chainrule.ir.types import Shape
 Kind = Literal["map", "rows", "reduce", "dot"]
 #: The longest axis that a rows nest unrolls.
 SHORT: Final = 32
+#: The most places at which a value is worked out anew for one element: a chain of values that
+#: each read their neighbours would else be worked out exponentially often.
+_MOST_PLACES: Final = 16
 #: Operations worth storing rather than working out twice.
 _DEAR: Final = frozenset(
     {"exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf",
@@ -96,15 +99,22 @@ class _Cutter:
                 if all(x in from_inputs for x in node.inputs):
                     from_inputs.add(node)
         lazy: set[Node] = set()
+        places: dict[Node, int] = {}  # at how many places a reader's element needs each value
         for node in reversed(self.graph.nodes):
             if node in self.forced:
                 continue
-            readers = self._readers(node)
+            paths = self._paths(node)
+            readers = set(paths)
+            places[node] = _places(paths, {r: places[r] for r in readers & lazy})
+            if places[node] > _MOST_PLACES:
+                continue
             if node in from_inputs and _is_short_reduction(node) and len(readers) == 1:
                 lazy.add(node)
             if node.op not in ELEMENTWISE:
                 continue
             repeated = any(user.op == "broadcast" for user in self.graph.users[node])
+            if node.op in _DEAR and places[node] > 1:
+                continue
             cheap = node.op not in _DEAR or (len(readers) == 1 and not repeated)
             feeds_one = (len(readers) == 1 and not repeated) and all(
                 r.op in ("sum", "max") or r in lazy for r in readers
@@ -113,16 +123,16 @@ class _Cutter:
                 lazy.add(node)
         return lazy
 
-    def _readers(self, node: Node) -> set[Node]:
-        """Who reads a value, seen through views."""
-        found: set[Node] = set()
+    def _paths(self, node: Node) -> list[Node]:
+        """Who reads a value, seen through views, once for each way to it."""
+        found: list[Node] = []
         stack = list(self.graph.users[node])
         while stack:
             user = stack.pop()
             if is_view(user):
                 stack.extend(self.graph.users[user])
             else:
-                found.add(user)
+                found.append(user)
         return found
 
     # -- joining and founding ------------------------------------------------------------------
@@ -201,6 +211,14 @@ class _Cutter:
                 self.nests[self.home[node]].roots.append(node)
         for nest in self.nests:
             assert nest.roots, f"a nest stores nothing: {nest}"
+
+
+def _places(paths: list[Node], lazy: dict[Node, int]) -> int:
+    """At how many places a value is worked out, if it is worked out where it is read.
+
+    Readers in one nest at the place itself would share it; to count them all keeps chains short.
+    """
+    return sum(lazy.get(reader, 1) for reader in paths)
 
 
 def storage_of(node: Node) -> Node:

@@ -109,7 +109,7 @@ class Place:
 
     def times(self, x: Val, y: Val) -> Val:
         """x * y, done now where both are literals."""
-        if _is_literal(x) and _is_literal(y):
+        if is_literal(x) and is_literal(y):
             return self.e.i64(int(x.text) * int(y.text))
         if "1" in (x.text, y.text):
             return y if x.text == "1" else x
@@ -117,7 +117,7 @@ class Place:
 
     def plus(self, x: Val, y: Val) -> Val:
         """x + y, done now where both are literals."""
-        if _is_literal(x) and _is_literal(y):
+        if is_literal(x) and is_literal(y):
             return self.e.i64(int(x.text) + int(y.text))
         if "0" in (x.text, y.text):
             return y if x.text == "0" else x
@@ -148,7 +148,7 @@ class Place:
             if isinstance(entry, Val) and entry.type.lanes:
                 continue
             base, plus = (entry, 0) if isinstance(entry, Val) else (entry.base, entry.plus)
-            if _is_literal(base):
+            if is_literal(base):
                 base, plus = self.e.i64(0), plus + int(base.text)
             if extent.power and plus:
                 base, plus = self.plus(base, self.e.i64(plus)), 0
@@ -240,7 +240,8 @@ def has_lanes(entry: Entry) -> bool:
     return isinstance(entry, Lanes) or (isinstance(entry, Val) and entry.type.lanes > 0)
 
 
-def _is_literal(x: Val) -> bool:
+def is_literal(x: Val) -> bool:
+    """Whether a value is a number in the text, known while it is written."""
     return not x.text.startswith("%")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_index
 from chainrule.compiler.native.emit import NativeType, Val
-from chainrule.compiler.native.memory import Entry, Index, Place, has_lanes, kind_of
+from chainrule.compiler.native.memory import Entry, Index, Place, has_lanes, is_literal, kind_of
 from chainrule.compiler.passes.fold import ELEMENTWISE
 from chainrule.ir.graph import Node
 from chainrule.ir.types import sized
@@ -109,7 +109,14 @@ class Body(Place):
             if n == m:
                 moved.append(entry)
                 continue
-            at = e.sub(self.positions(entry), e.i64(start))
+            position = self.positions(entry)
+            if is_literal(position):  # a column that is written out is known to be in or out
+                at = e.i64(int(position.text) - start)
+                if not 0 <= int(at.text) < sized((n,))[0]:
+                    return e.constant(0, NativeType(kind_of(node.type.dtype)))
+                moved.append(at)
+                continue
+            at = e.sub(position, e.i64(start))
             last, zero = e.i64(sized((n,))[0] - 1), e.i64(0)
             within = e.and_(e.compare("ge", at, zero), e.compare("le", at, last))
             inside = within if inside is None else e.and_(inside, within)
