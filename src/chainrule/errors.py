@@ -5,6 +5,8 @@
     |- DTypeError (TypeError)         an element type that an operation does not take
     |- TraceError (TypeError)         code that NumPy's protocols cannot carry
     |- GradientError (ValueError)     a derivative that does not exist or has not been written
+    |- GraphError (ValueError)        a graph with a loop
+    |- LinearAlgebraError (LinAlgError) a matrix that has no inverse or no factor
     |- DataError (ValueError)         a table, an array or a column
     |- TrainingError (ValueError)     a descent that cannot go on
     |- RunError (ValueError)          a run folder
@@ -12,6 +14,11 @@
 
 A message says what, where, got and expected in one line; ``hint`` is one thing to try.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.linalg import LinAlgError
 
 
 class ChainruleError(Exception):
@@ -39,6 +46,10 @@ class GradientError(ChainruleError, ValueError):
     """A derivative that does not exist or has not been written."""
 
 
+class GraphError(ChainruleError, ValueError):
+    """A graph with a loop."""
+
+
 class DataError(ChainruleError, ValueError):
     """A table, an array or a column that cannot be used as it is."""
 
@@ -53,3 +64,21 @@ class RunError(ChainruleError, ValueError):
 
 class MissingExtraError(ChainruleError, ImportError):
     """An optional library that is not installed."""
+
+
+if TYPE_CHECKING:
+
+    class LinearAlgebraError(ChainruleError, LinAlgError):
+        """A matrix that has no inverse, no factor or no decomposition; NumPy's LinAlgError too."""
+
+
+def __getattr__(name: str) -> Any:
+    """The one error that is NumPy's too is made when it is first used: errors need no NumPy."""
+    if name != "LinearAlgebraError":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from numpy.linalg import LinAlgError
+
+    made = type(name, (ChainruleError, LinAlgError), {"__module__": __name__})
+    made.__doc__ = "A matrix that has no inverse, no factor or no decomposition."
+    globals()[name] = made
+    return made

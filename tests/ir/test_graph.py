@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.errors import GraphError
 from chainrule.ir.graph import Graph, Node, rebuild, specialise, with_inputs
 from chainrule.ir.text import parse
 from chainrule.ops import verify
@@ -78,3 +79,35 @@ def test_one_batch_size_takes_the_place_of_the_symbol(batch):
 def test_the_users_line_is_kept():
     graph = cr.trace(lambda x: np.sum(np.exp(x)), np.zeros(3))
     assert all(node.where.startswith("test_graph.py:") for node in graph.nodes[1:])
+
+
+def test_nodes_that_were_changed_to_need_one_another_make_no_graph():
+    graph = cr.trace(lambda x: np.exp(np.sin(x) + x), 1.0)
+    sine = next(n for n in graph.nodes if n.op == "sin")
+    last = graph.outputs[0]
+    object.__setattr__(sine, "inputs", (last,))
+    with pytest.raises(GraphError, match="loops are not allowed: ") as error:
+        Graph(graph.inputs, graph.outputs)
+    for op in ("sin", "add", "exp"):
+        assert f"({op})" in str(error.value)
+
+
+def test_bodies_are_for_the_batch_size_of_the_graph_around_them():
+    graph = parse(
+        """
+        graph(%0: f64[batch, 2], %1: f64[2]) {
+          %2: bool[] = scan(%1, %0) {carries=1; consts=0; length=batch; reverse=False} body=graph(%0: f64[2], %1: f64[2]) {
+            %2: f64[] = size() {dtype='f64'; power=1; scale=1.0}
+            %3: f64[2] = broadcast(%2) {axes=(); shape=(2,)}
+            %4: f64[2] = add(%1, %3)
+            return %4
+          }
+          %3: f64[2] = item(%2) {dtype='f64'; index=0; shape=(2,)}
+          return %3
+        }
+        """  # noqa: E501 - a node is one line
+    )
+    verify(graph)
+    fixed = specialise(graph, 3)
+    verify(fixed)
+    assert "batch" not in str(fixed)

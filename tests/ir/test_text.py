@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.errors import GraphError
 from chainrule.ir.graph import Graph
 from chainrule.ir.text import parse, to_text
 from chainrule.ir.types import BATCH, ArrayType, parse_type
@@ -69,7 +70,7 @@ def test_indentation_and_empty_lines_around_do_not_matter():
         ("graph() {\n}", "not a graph"),
         ("graph() {\n  return %0\n}", "%0 is used before it is defined"),
         (TEXT.replace("return %3", "return %4"), "%4 is used before it is defined"),
-        (TEXT.replace("add(%0, %2)", "add(%0, %3)"), "%3 is used before it is defined"),
+        (TEXT.replace("add(%0, %2)", "add(%0, %3)"), "loops are not allowed: %3 -> %3"),
         (TEXT.replace("%3: f32[batch, 2] =", "%2: f32[batch, 2] ="), "%2 is defined twice"),
         (TEXT.replace("add(%0, %2)", "add %0, %2"), "not a node"),
         (TEXT.replace("f32[batch, 2] = add", "f16[batch, 2] = add"), "not a type"),
@@ -80,6 +81,62 @@ def test_indentation_and_empty_lines_around_do_not_matter():
 )
 def test_text_that_is_no_graph_is_refused(text, said):
     with pytest.raises(ValueError, match=said):
+        parse(text)
+
+
+BODY = """graph(%0: f64[3], %1: f64[]) {
+  %2: bool[] = scan(%0, %1) {carries=1; consts=0; length=3; reverse=False} body=graph(%0: f64[]) {
+    %1: bool[] = cond(%0) if_false=graph() {
+      return
+    } if_true=graph(%0: f64[]) {
+      %1: f64[] = exp(%0)
+      return %1
+    }
+    return %0, %1
+  }
+  %3: f64[] = item(%2) {dtype='f64'; index=0; shape=()}
+  return %3
+}"""
+
+
+def test_bodies_stand_in_the_text_as_graphs_of_their_own():
+    """Names begin anew in a body; what is printed reads back, to any depth."""
+    assert to_text(parse(BODY)) == BODY
+    assert isinstance(parse(BODY).nodes[2].attributes["body"], Graph)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("    return %0, %1\n", ""), ("} if_true=", "} and "), ("(%0) if_false=graph() {", "(%0) x=")],
+)
+def test_a_body_that_is_no_graph_is_refused(old, new):
+    assert old in BODY
+    with pytest.raises(ValueError, match=r"not a (graph|node)"):
+        parse(BODY.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("lines", "loop"),
+    [
+        (["%1: f64[] = exp(%1)"], "%1 -> %1"),
+        (["%1: f64[] = exp(%2)", "%2: f64[] = add(%0, %1)"], "%1 -> %2 -> %1"),
+        (
+            ["%1: f64[] = exp(%0)", "%2: f64[] = add(%1, %4)", "%3: f64[] = exp(%2)",
+             "%4: f64[] = add(%0, %3)"],
+            "%2 -> %3 -> %4 -> %2",
+        ),
+    ],
+)  # fmt: skip
+def test_a_loop_is_refused_and_printed_as_its_values_flow(lines, loop):
+    text = "\n".join(["graph(%0: f64[]) {", *lines, "return %1", "}"])
+    with pytest.raises(GraphError, match="anything goes, but loops are not allowed") as error:
+        parse(text)
+    assert f"not allowed: {loop}\n" in str(error.value)
+
+
+def test_a_line_in_the_wrong_place_is_no_loop():
+    text = "graph(%0: f64[]) {\n%1: f64[] = exp(%2)\n%2: f64[] = exp(%0)\nreturn %1\n}"
+    with pytest.raises(ValueError, match="%2 is used before it is defined"):
         parse(text)
 
 

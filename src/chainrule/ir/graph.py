@@ -2,7 +2,9 @@
 
 Nodes are compared by identity. A graph is its inputs and outputs; the nodes between them are
 found by walking from the outputs, operands first, so that a node always stands behind what it
-needs and a loop cannot be built.
+needs. A loop, which nodes that were changed afterwards could close, is found on this walk.
+
+An attribute may be a graph: the body of a loop or of a branch.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, Union
 
+from chainrule.errors import GraphError
 from chainrule.ir.types import BATCH, ArrayType, Batch, sized
 
-Attribute: TypeAlias = int | float | bool | str | Batch | tuple[int | Batch, ...]
+Attribute: TypeAlias = Union[int, float, bool, str, Batch, tuple[int | Batch, ...], "Graph"]
 Attributes: TypeAlias = Mapping[str, Attribute]
 NO_ATTRIBUTES: Attributes = MappingProxyType({})
 
@@ -36,10 +39,17 @@ class Node:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph:
-    """Inputs, outputs and, in an order that can be run, every node between them."""
+    """Inputs, outputs and, in an order that can be run, every node between them.
+
+    Raises:
+        GraphError: nodes that depend on one another.
+    """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        assert self.nodes is not None
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -58,18 +68,34 @@ class Graph:
 
 def _ordered(inputs: Iterable[Node], outputs: Iterable[Node]) -> Iterable[Node]:
     done: dict[Node, None] = dict.fromkeys(inputs)
+    begun: dict[Node, None] = {}  # on the way from an output to the node at hand, in order
     for output in outputs:
         stack = [(output, False)]
         while stack:
             node, operands_done = stack.pop()
-            if node in done:
-                continue
             if operands_done:
                 done[node] = None
-                continue
-            stack.append((node, True))
-            stack.extend((operand, False) for operand in reversed(node.inputs))
+                del begun[node]
+            elif node in begun:
+                raise loop_error(_names_of(tuple(begun)[tuple(begun).index(node) :]))
+            elif node not in done:
+                begun[node] = None
+                stack.append((node, True))
+                stack.extend((operand, False) for operand in reversed(node.inputs))
     return done
+
+
+def _names_of(loop: tuple[Node, ...]) -> list[str]:
+    return [f"%{k} ({node.op})" for k, node in enumerate(loop)]
+
+
+def loop_error(names: list[str]) -> GraphError:
+    """Nodes of which each needs the next; printed as the values flow, the other way round."""
+    circle = " -> ".join([*names, names[0]][::-1])
+    return GraphError(
+        f"in a graph anything goes, but loops are not allowed: {circle}",
+        "what is done again and again is cr.scan or cr.while_loop",
+    )
 
 
 Rewrite: TypeAlias = Callable[[Node, tuple[Node, ...]], Node]
@@ -91,7 +117,17 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     return Node(node.op, inputs, node.type, node.attributes, node.where)
 
 
+def map_bodies(node: Node, change: Callable[[Graph], Graph]) -> Node:
+    """The node with its bodies, if it has any, changed."""
+    bodies = {k: change(v) for k, v in node.attributes.items() if isinstance(v, Graph)}
+    if all(body is node.attributes[k] for k, body in bodies.items()):
+        return node
+    return Node(node.op, node.inputs, node.type, {**node.attributes, **bodies}, node.where)
+
+
 def _fix_sizes(attribute: Attribute, batch: int) -> Attribute:
+    if isinstance(attribute, Graph):
+        return specialise(attribute, batch)
     if isinstance(attribute, tuple):
         return sized(attribute, batch)
     return batch if attribute is BATCH else attribute
