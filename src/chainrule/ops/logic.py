@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.ir.types import NAMED_DTYPES, ArrayType
-from chainrule.ops.record import NoGradient, Primitive, register, same
+from chainrule.ops.record import LINEAR, POINTWISE, NoGradient, Primitive, register, same
 
 BOOL = np.dtype(np.bool_)
 
@@ -35,6 +35,7 @@ def _cast_type(x: ArrayType, *, dtype: str) -> ArrayType:
 
 
 def _cast_back(g: Any, y: Any, x: Any, *, dtype: str) -> Any:
+    """g in the type of the operand."""
     return g.astype(x.dtype)
 
 
@@ -46,6 +47,8 @@ def _comparison(name: str, how: str) -> Primitive:
             shape=_compared,
             evaluate=getattr(np, name),
             vjp=NoGradient(why),
+            jvp=POINTWISE,
+            batched=POINTWISE,
             lower=lambda e, a, b: e.compare(how, a, b),
             domain=(-3.0, 3.0),
             source="IEEE 754-2019, 5.11",
@@ -64,18 +67,21 @@ not_equal = _comparison("not_equal", "ne")
 logical_and = register(Primitive(
     name="logical_and", shape=_truth, evaluate=np.logical_and,
     vjp=NoGradient("booleans have no derivative"),
+    jvp=POINTWISE, batched=POINTWISE,
     lower=lambda e, a, b: e.and_(a, b),
     domain=(0.0, 1.0), source="Boolean algebra",
 ))
 logical_or = register(Primitive(
     name="logical_or", shape=_truth, evaluate=np.logical_or,
     vjp=NoGradient("booleans have no derivative"),
+    jvp=POINTWISE, batched=POINTWISE,
     lower=lambda e, a, b: e.or_(a, b),
     domain=(0.0, 1.0), source="Boolean algebra",
 ))
 logical_not = register(Primitive(
     name="logical_not", shape=_truth, evaluate=np.logical_not,
     vjp=NoGradient("booleans have no derivative"),
+    jvp=POINTWISE, batched=POINTWISE,
     lower=lambda e, x: e.xor(x, e.constant(True, x.type)),
     domain=(0.0, 1.0), source="Boolean algebra",
 ))
@@ -84,6 +90,7 @@ where = register(Primitive(
     vjp=(None,
          lambda g, y, c, a, b: np.where(c, g, np.zeros_like(g)),
          lambda g, y, c, a, b: np.where(c, np.zeros_like(g), g)),
+    jvp=POINTWISE, batched=POINTWISE,
     lower=lambda e, c, a, b: e.select(c, a, b),
     domain=(-3.0, 3.0), source="the branch not chosen gets 0",
 ))
@@ -91,6 +98,7 @@ cast = register(Primitive(
     name="cast", shape=_cast_type,
     evaluate=lambda x, *, dtype: np.asarray(x).astype(NAMED_DTYPES[dtype]),
     vjp=(_cast_back,),
+    jvp=LINEAR, batched=POINTWISE,
     lower=lambda e, x, *, dtype: e.convert(x, "i1" if dtype == "bool" else dtype),
     domain=(-3.0, 3.0), source="between floating types linear; integers pass no gradient",
 ))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from chainrule.errors import DTypeError, ShapeError
 from chainrule.ir.graph import Graph
@@ -17,6 +17,32 @@ class NoGradient:
 
     why: str
 
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The derivative of an operation with several results, for all operands at once.
+
+    Such an operation gives a token, of type ``bool[]``, and ``item`` picks a result from it. (A
+    token that is worked out at once is the tuple of the results.) Its cotangent is a dict, from
+    the numbers of results to theirs; its tangent a tuple, None where a result has none.
+
+    As vjp: ``rule(g, y, wanted, *operands, **attributes)`` -> a cotangent (or None) per operand,
+    where ``wanted[k]`` says whether operand k is differentiated, or is whole numbers made of what
+    is: an error if a derivative comes to them. As jvp: ``rule(tangents,
+    *operands, **attributes)`` -> (token, its tangent), since the two are worked out together.
+    """
+
+    rule: Callable[..., Any]
+
+
+#: A derivative or a batched form that needs no rule of its own: the operation acts on each element
+#: by itself, so its tangent is the same product as its cotangent, and one more axis is no matter.
+POINTWISE: Final = "pointwise"
+#: A forward derivative that is the operation itself, applied to the tangent of each operand.
+LINEAR: Final = "linear"
+
+#: A native meaning that is NumPy itself, called from the native code: for what a library does.
+HOST: Final = "host"
 
 #: What reaches a rule is NumPy arrays or tracers of them: the rules are plain NumPy either way.
 Array: TypeAlias = Any
@@ -34,9 +60,15 @@ class Primitive:
         evaluate: (*arrays, **attributes) -> array, the reference meaning, by NumPy.
         vjp: one rule per operand, ``rule(g, y, *operands, **attributes)``; or NoGradient.
             None in the place of an operand means that no gradient flows to it by definition
-            (integers and booleans).
+            (integers and booleans). Joint for an operation with several results.
+        jvp: POINTWISE, LINEAR, or ``rule(tangents, y, *operands, **attributes)`` -> tangent of the
+            output, in which the tangent of an operand that has none is None; or Joint.
+        batched: POINTWISE, or ``rule(size, mapped, *operands, **attributes)`` -> the result for
+            ``size`` examples at once. ``mapped[k]`` says whether operand k has the examples along
+            a new first axis, as the result has.
         lower: (emitter, *operands) -> value, for one element; None where the operation moves,
-            reduces or contracts and the lowering itself gives its native meaning.
+            reduces or contracts and the lowering itself gives its native meaning; HOST where
+            ``evaluate`` is called from the native code.
         domain: the open interval from which tests draw each operand.
         source: where the definition or its derivative stands.
     """
@@ -44,8 +76,10 @@ class Primitive:
     name: str
     shape: Callable[..., ArrayType]
     evaluate: Callable[..., Array]
-    vjp: tuple[Rule | None, ...] | NoGradient
-    lower: Callable[..., Any] | None
+    vjp: tuple[Rule | None, ...] | NoGradient | Joint
+    jvp: Literal["pointwise", "linear"] | Rule | Joint
+    batched: Literal["pointwise"] | Rule
+    lower: Callable[..., Any] | Literal["host"] | None
     domain: tuple[float, float]
     source: str
 
@@ -93,5 +127,8 @@ def verify(graph: Graph) -> None:
             continue
         record = PRIMITIVES.get(node.op)
         assert record is not None, f"no primitive is called {node.op!r}"
+        for value in node.attributes.values():
+            if isinstance(value, Graph):
+                verify(value)
         got = record.shape(*(x.type for x in node.inputs), **node.attributes)
         assert got == node.type, f"{node.op} is marked {node.type}, its rule says {got}\n{graph}"
