@@ -65,6 +65,21 @@ FUNCTIONS = {
     "rows of rows": lambda w, x, y: np.sum((x @ x.T) ** 2),
     "one hot": lambda w, x, y: (y[:, None] == np.arange(4)).astype(float) @ w.T,
     "only the number": lambda w, x, y: np.sum(w) * len(x),
+    "rows turned round": lambda w, x, y: x[::-1, [2, 0]],
+    "rows of a table": lambda w, x, y: w[y % 3] + cr.at(W)[y % 3].get(),
+    "one of two axes a row": lambda w, x, y: (x[:, :, None] * TABLE)[np.arange(len(x)), y % 3, 1],
+    "two places a row": lambda w, x, y: np.take_along_axis(x @ w, np.stack([y, 3 - y], 1), 1),
+    "sorted rows": lambda w, x, y: np.sort(x @ w, axis=1),
+    "its gradient by the weights": cr.grad(lambda w, x, y: np.sum(np.sort(x @ w) * np.arange(4.0))),
+    "the largest place": lambda w, x, y: np.argmax(x @ w, axis=1)[:, None] + np.argmax(x, axis=0),
+    "accuracy": lambda w, x, y: np.mean(np.argmax(x @ w, axis=1) == y),
+    "the largest two": lambda w, x, y: cr.top_k(x @ w, 2)[0],
+    "running sums": lambda w, x, y: np.cumsum(x, axis=1) * np.cumsum(x, axis=0),
+    "a column set": lambda w, x, y: cr.at(x)[:, 0].set(1.0),
+    "a mask set": lambda w, x, y: cr.at(x)[x > 0].set(0.0),
+    "a place a row": lambda w, x, y: cr.at(x @ w)[np.arange(len(y)), y].add(-1.0),
+    "a mean of some": lambda w, x, y: np.mean(x, axis=0, where=x > -9),
+    "a median a row": lambda w, x, y: np.median(x, axis=1),
 }
 # fmt: on
 

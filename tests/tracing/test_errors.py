@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import re
 from typing import Any
 
@@ -131,7 +133,7 @@ def test_assignment_to_a_part(transform):
         return x
 
     said = message(TraceError, transform(f), X)
-    assert "np.where or np.concatenate" in said
+    assert "x.at[...].set(v)" in said
 
 
 @pytest.mark.parametrize("transform", [cr.compile, lambda f: cr.grad(lambda x: np.sum(f(x)))])
@@ -168,52 +170,29 @@ def test_a_traced_value_in_a_plain_array():
 @pytest.mark.parametrize(
     ("f", "name"),
     [
-        (lambda x: np.linalg.inv(x @ x.T), "np.linalg.inv"),
-        (np.sort, "np.sort"),
-        (lambda x: np.arctan2(x, x), "np.arctan2"),
-        (np.add.reduce, "np.add.reduce"),
-        (lambda x: np.multiply.outer(x, x), "np.multiply.outer"),
+        (np.nonzero, "np.nonzero"),
+        (np.unique, "np.unique"),
+        (np.subtract.reduce, "np.subtract.reduce"),
+        (lambda x: np.add.reduceat(x, [0, 2]), "np.add.reduceat"),
+        (lambda x: np.add.at(x, 0, 1.0), "np.add.at"),
         (lambda x: np.add(x, x, where=X > 0), "np.add with where="),
         (lambda x: np.exp(x, dtype=np.float32), "np.exp with dtype="),
-        (lambda x: np.sum(x, where=X > 0), "np.sum with where="),
-        (lambda x: np.sum(x, initial=1.0), "np.sum with initial="),
-        (lambda x: np.max(x, initial=9.0), "np.max with initial="),
-        (lambda x: np.min(x, where=X > 0, initial=1.0), "np.min with where, initial="),
-        (lambda x: np.mean(x, where=X > 0), "np.mean with where="),
-        (lambda x: np.var(x, mean=1.0), "np.var with mean="),
-        (lambda x: np.std(x, correction=1), "np.var with correction="),
-        (lambda x: np.zeros_like(x, shape=(3,)), "np.full_like with shape="),
-        (lambda x: np.pad(x, 1, mode="edge"), "np.pad"),
-        (lambda x: np.linalg.norm(x, ord=1), "np.linalg.norm"),
+        (lambda x: np.add.reduce(x, out=np.zeros(4)), "np.add.reduce with out="),
+        (lambda x: np.pad(x, 1, mode="mean"), "np.pad"),
+        (lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd"), "np.pad"),
         (lambda x: np.sum(x, out=np.zeros(())), "out="),
-        (lambda x: x[::2], "slice"),
-        (lambda x: x[::-1], "slice"),
-        (lambda x: x[[0, 1]], "list"),
-        (lambda x: x[X > 0], "ndarray"),
-        (lambda x: x[True], "bool"),
-        (lambda x: np.ones((2, 3, 4)) @ x.T, "matmul"),
-        (lambda x: (x > 0) ^ (x < 1), "np.bitwise_xor"),
-        (lambda x: x % 2, "np.remainder"),
-        (lambda x: x // 2, "np.floor_divide"),
+        (lambda x: np.quantile(x, 0.5, weights=X), "weights="),
+        (np.fft.fft, "np.fft.fft"),
+        (lambda x: x[x > 0], "mask"),
+        (lambda x: np.where(x > 0), "np.where(condition)"),
+        (lambda x: np.reshape(x, -1, order="A" * 2), "order="),
+        (lambda x: x.item(), "x.item()"),
     ],
 )
 def test_what_is_not_carried_is_named_and_never_ignored(f, name):
     """An option that is left out without a word would be another result."""
     assert name in message(TraceError, cr.compile(f), X)
     assert name in message(TraceError, cr.grad(lambda x: np.sum(f(x))), X)
-
-
-@pytest.mark.parametrize(
-    ("f", "hint"),
-    [
-        (lambda x: x @ x.T, "astype"),
-        (lambda x: x**5, "astype"),
-        (lambda x: 2**x, "astype"),
-        (lambda x: x & 1, "booleans"),
-    ],
-)
-def test_what_integers_have_in_numpy_but_not_here(f, hint):
-    assert hint in message(TraceError, cr.compile(f), np.ones((3, 3), int))
 
 
 @pytest.mark.parametrize(
@@ -261,11 +240,24 @@ def test_a_number_that_chooses_an_axis_is_no_argument():
 
 
 def test_an_error_is_one_line_and_one_hint():
-    said = message(TraceError, cr.compile(np.sort), X)
+    said = message(TraceError, cr.compile(np.nonzero), X)
     first, *rest = said.splitlines()
     assert len(first) < 120
     assert len(rest) == 1
     assert rest[0].startswith("  hint: ")
+
+
+def test_a_copy_of_a_traced_value_is_that_value():
+    """Another object would be on no tape, and its gradient would be lost without a word."""
+    assert cr.grad(lambda x: copy.copy(x) ** 2)(3.0) == 6.0
+    assert cr.grad(lambda x: copy.deepcopy([x])[0] ** 2)(3.0) == 6.0
+    assert "pickled" in message(TraceError, cr.grad(pickle.dumps), 1.0)
+
+
+def test_a_value_under_grad_can_be_printed():
+    shown: list[str] = []
+    cr.grad(lambda x: (shown.append(f"{x:.2f}"), x)[1])(2.0)
+    assert shown == ["2.00"]
 
 
 def test_traced_values_print_their_type():

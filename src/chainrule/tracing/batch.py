@@ -30,7 +30,7 @@ def trace_batch(f: Callable[[list[Tracer]], Any], types: Sequence[ArrayType]) ->
         TraceError: what f does depends on the number of examples in a way that one graph cannot
             follow (a condition on it, or a size made of it and another).
     """
-    first, second = (trace_types(f, [_fixed(t, size) for t in types]) for size in _SIZES)
+    first, second = (trace_types(f, [_fixed(t, size) for t in types], size) for size in _SIZES)
     _check_constants(first.constants, second.constants)
     graph = _Unifier().unify(first.graph, second.graph)
     verify(graph)
@@ -71,7 +71,7 @@ class _Unifier:
     def _node(self, a: Node, b: Node) -> Node:
         if a.op != b.op or len(a.inputs) != len(b.inputs):
             raise _different(f"an operation at {a.where}", a.op, b.op)
-        if a.op == "constant" and a.attributes != b.attributes:
+        if a.op == "constant" and repr(a.attributes) != repr(b.attributes):  # a NaN is itself
             return _size_node(a, b)
         shape = tuple(_size(x, y, a) for x, y in zip(a.type.shape, b.type.shape, strict=True))
         attributes = {key: _attribute(x, b.attributes[key], a) for key, x in a.attributes.items()}
@@ -95,10 +95,16 @@ def _size(x: int | Size, y: int | Size, at: Node) -> Size:
 
 
 def _attribute(x: Attribute, y: Attribute, at: Node) -> Attribute:
+    if isinstance(x, Graph) and isinstance(y, Graph):
+        return _Unifier().unify(x, y)
+    if at.op == "scan" and (x, y) == _SIZES:
+        return BATCH  # as many steps as there are examples
     if isinstance(x, tuple) and isinstance(y, tuple):
         return tuple(_size(a, b, at) for a, b in zip(x, y, strict=True))
     if x == y or (x != x and y != y):
         return x
+    if (x, y) == _SIZES:
+        return BATCH
     raise _different(f"{at.op} at {at.where}", x, y)
 
 

@@ -1,20 +1,25 @@
-"""NumPy's and SciPy's ufuncs on tracers: promotion, broadcasting, then one primitive or a few."""
+"""NumPy's ufuncs on tracers: promotion, broadcasting, then one primitive or a few."""
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from scipy import special
 
 from chainrule.errors import ShapeError, TraceError
-from chainrule.tracing.shaping import broadcast_to
-from chainrule.tracing.tracer import Tracer, bind, cast, register_ufunc, user_line
+from chainrule.ops import bind
+from chainrule.tracing.lines import user_line
+from chainrule.tracing.shaping import spread
+from chainrule.tracing.tracer import Tracer, cast, register_ufunc
 
 Array = Any
 _BOOL: Final = np.dtype(np.bool_)
 _F64: Final = np.dtype(np.float64)
+_FLOATS: Final = (_F64, np.dtype(np.float32))
+_NUMBERS: Final = (float, int)
 
 
 def _dtype(operands: tuple[Any, ...]) -> np.dtype:
@@ -29,15 +34,26 @@ def _array(x: Any) -> Any:
 
 def alike(op: str, *operands: Any, dtype: np.dtype) -> list[Any]:
     """The operands as arrays of one dtype and one shape."""
-    arrays = [cast(x, dtype) for x in map(_array, operands)]
+    return together(op, [cast(x, dtype) for x in map(_array, operands)])
+
+
+def together(op: str, arrays: list[Any]) -> list[Any]:
+    """The arrays over the shape that they have together.
+
+    Raises:
+        ShapeError: they do not broadcast.
+    """
+    shapes = [x.shape for x in arrays]
+    if shapes.count(shapes[0]) == len(shapes):
+        return arrays
     try:
-        shape = np.broadcast_shapes(*(x.shape for x in arrays))
+        shape = _common(shapes)
     except ValueError:
-        shapes = " and ".join(str(x.type if isinstance(x, Tracer) else x.shape) for x in arrays)
+        types = " and ".join(str(x.type if isinstance(x, Tracer) else x.shape) for x in arrays)
         raise ShapeError(
-            f"{op} at {user_line()}: {shapes} do not broadcast", _broadcast_hint(arrays)
+            f"{op} at {user_line()}: {types} do not broadcast", _broadcast_hint(arrays)
         ) from None
-    return [x if x.shape == shape else broadcast_to(x, shape) for x in arrays]
+    return [x if x.shape == shape else spread(x, shape) for x in arrays]
 
 
 def _broadcast_hint(arrays: list[Any]) -> str:
@@ -50,22 +66,67 @@ def _broadcast_hint(arrays: list[Any]) -> str:
 
 def elementwise(op: str, *operands: Any, floating: bool = False) -> Array:
     """One elementwise primitive after promotion and broadcasting."""
+    shared = _shared_float(operands)
+    if shared is not None:
+        return bind(op, *_aligned(op, operands, shared))
     dtype = _dtype(operands)
     if floating and dtype.kind != "f":
         dtype = _F64
     return bind(op, *alike(op, *operands, dtype=dtype))
 
 
+def _aligned(op: str, operands: tuple[Any, ...], dtype: np.dtype) -> Any:
+    """Arrays of one dtype, and plain numbers, over the shape that they have together."""
+    shapes = [x.shape for x in operands if type(x) not in _NUMBERS]
+    shape = shapes[0]
+    if shapes.count(shape) == len(operands):
+        return operands
+    if shapes.count(shape) != len(shapes):
+        try:
+            shape = _common(shapes)
+        except ValueError:
+            together(op, [x for x in operands if type(x) not in _NUMBERS])  # which says it
+    return [
+        _filled(x, math.copysign(1, x), dtype, shape) if type(x) in _NUMBERS
+        else x if x.shape == shape else spread(x, shape)
+        for x in operands
+    ]  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1024)
+def _filled(number: float, sign: float, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
+    """A number over a shape, at no memory; ``sign`` tells the two zeros apart."""
+    return (
+        bind("broadcast", np.asarray(number, dtype), shape=shape, axes=())
+        if shape
+        else (np.asarray(number, dtype))
+    )
+
+
+def _common(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that arrays have together: mostly that of one of them, which the others end."""
+    longest = max(shapes, key=len)
+    if all(longest[len(longest) - len(shape) :] == shape for shape in shapes):
+        return longest
+    return np.broadcast_shapes(*shapes)
+
+
+def _shared_float(operands: tuple[Any, ...]) -> np.dtype | None:
+    """The floating dtype of all operands that are arrays, if it is one: what they mostly have."""
+    shared = None
+    for x in operands:
+        if type(x) not in _NUMBERS:
+            dtype = getattr(x, "dtype", None)
+            # NumPy takes None for float64: no dtype may be compared with it.
+            if dtype is None or dtype not in _FLOATS or (shared is not None and shared != dtype):
+                return None
+            shared = dtype
+    return shared
+
+
 def logical(op: str, *operands: Any) -> Array:
     """One primitive on truth values."""
     return bind(op, *alike(op, *operands, dtype=_BOOL))
-
-
-def bitwise(op: str, *operands: Any) -> Array:
-    """&, | and ~ of booleans."""
-    if _dtype(operands) != _BOOL:
-        raise TraceError(f"bits of integers at {user_line()} cannot be traced; booleans can")
-    return logical(op, *operands)
 
 
 def power(x: Array, exponent: Any) -> Array:
@@ -76,53 +137,29 @@ def power(x: Array, exponent: Any) -> Array:
         square = x * x if exponent > 1 else x
         return {1: x, 2: square, 3: square * x, 4: square * square}[int(exponent)]
     if dtype.kind != "f":
-        raise TraceError(
-            f"a power of integers at {user_line()} cannot be traced; 1 to 4 as plain numbers can",
-            "use x.astype(np.float64) ** k",
-        )
+        return integer_power(x, exponent, dtype)
     if type(exponent) in (int, float) and exponent in (0.5, -1):
         return np.sqrt(x) if exponent == 0.5 else 1 / x
     return elementwise("power", x, exponent)
 
 
+def integer_power(x: Array, exponent: Any, dtype: np.dtype) -> Array:
+    """x ** exponent of integers, by squaring.
+
+    Raises:
+        TraceError: a negative number as exponent, which NumPy refuses too.
+    """
+    if not isinstance(exponent, Tracer) and np.any(np.less(exponent, 0)):
+        raise TraceError(
+            f"integers to negative integer powers at {user_line()} are no integers",
+            "use x.astype(np.float64) ** k",
+        )
+    return bind("integer_power", *alike("power", x, exponent, dtype=dtype))
+
+
 def float_power(x: Array, exponent: Any) -> Array:
     """A power in float64 at least, also of integers."""
     return power(cast(_array(x), _F64), exponent)
-
-
-def matmul(a: Array, b: Array) -> Array:
-    """``a @ b`` for vectors and matrices."""
-    a, b = (_array(x) for x in (a, b))
-    if not (1 <= len(np.shape(a)) <= 2 and 1 <= len(np.shape(b)) <= 2):
-        raise TraceError(
-            f"matmul at {user_line()}: {_name(a)} @ {_name(b)}; vectors and matrices can be traced",
-            "reshape to two dimensions",
-        )
-    if a.shape[-1] != b.shape[0]:
-        hint = ""
-        if b.ndim == 2 and a.shape[-1] == b.shape[1]:
-            hint = f"the second operand transposed is {b.shape[::-1]}; a @ b.T fits"
-        raise ShapeError(
-            f"matmul at {user_line()}: inner sizes differ: {_name(a)} @ {_name(b)}: "
-            f"{a.shape[-1]} is not {b.shape[0]}",
-            hint,
-        )
-    dtype = _dtype((a, b))
-    if dtype.kind != "f":
-        raise TraceError(
-            f"a matrix product of {dtype} at {user_line()}; float32 and float64 can be traced",
-            "use a.astype(np.float64) @ b",
-        )
-    return bind("dot", cast(a, dtype), cast(b, dtype), a_axis=len(a.shape) - 1, b_axis=0)
-
-
-def _name(x: Array) -> str:
-    return str(x.type) if isinstance(x, Tracer) else f"{x.dtype}{list(x.shape)}"
-
-
-def log_expit(x: Array) -> Array:
-    """log of the sigmoid, which is minus softplus of minus x."""
-    return -softplus(-x)
 
 
 def softplus(x: Array) -> Array:
@@ -140,26 +177,21 @@ def logaddexp(a: Array, b: Array) -> Array:
     return elementwise("logaddexp", a, b, floating=True)
 
 
-def xlogy(x: Array, y: Array) -> Array:
-    """x log y, which is 0 where x is 0."""
-    x, y = alike("xlogy", x, y, dtype=_floating(x, y))
-    zero = np.equal(x, 0)
-    return np.where(zero, x * 0, x * np.log(np.where(zero, y * 0 + 1, y)))
-
-
 def _floating(*operands: Any) -> np.dtype:
     dtype = _dtype(operands)
     return dtype if dtype.kind == "f" else _F64
 
 
-_LN2: Final = float(np.log(2.0))
-_LN10: Final = float(np.log(10.0))
-
 _PLAIN: Final = (
     "add", "subtract", "multiply", "maximum", "minimum", "negative", "absolute", "sign",
-    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
+    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "left_shift",
+    "right_shift", "floor_divide", "remainder", "fmod",
 )  # fmt: skip
-_FLOATING: Final = ("divide", "sqrt", "exp", "log", "expm1", "log1p", "sin", "cos", "tanh")
+_FLOATING: Final = (
+    "divide", "sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "hypot",
+    "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
+    "atanh", "nextafter",
+)  # fmt: skip
 
 
 def _rule(apply: Callable[..., Array], op: str, **options: Any) -> Callable[..., Array]:
@@ -170,32 +202,14 @@ _RULES: Final[dict[Any, Callable[..., Array]]] = {
     **{getattr(np, op): _rule(elementwise, op) for op in _PLAIN},
     **{getattr(np, op): _rule(elementwise, op, floating=True) for op in _FLOATING},
     **{getattr(np, op): _rule(logical, op) for op in ("logical_and", "logical_or", "logical_not")},
-    np.bitwise_and: _rule(bitwise, "logical_and"),
-    np.bitwise_or: _rule(bitwise, "logical_or"),
-    np.invert: _rule(bitwise, "logical_not"),
     np.power: power,
     np.float_power: float_power,
-    np.matmul: matmul,
     np.logaddexp: logaddexp,
     np.positive: lambda x: x if x.dtype != _BOOL else -x,  # which says that booleans have none
     np.square: lambda x: x * x,
-    np.reciprocal: lambda x: 1.0 / x,
-    np.exp2: lambda x: np.exp(x * _LN2),
-    np.log2: lambda x: np.log(x) / _LN2,
-    np.log10: lambda x: np.log(x) / _LN10,
-    np.tan: lambda x: np.sin(x) / np.cos(x),
-    np.sinh: lambda x: (np.expm1(x) - np.expm1(-x)) / 2,
-    np.cosh: lambda x: (np.exp(x) + np.exp(-x)) / 2,
     np.isnan: lambda x: np.not_equal(x, x),
     np.isfinite: lambda x: np.less(np.absolute(x), np.inf),
     np.isinf: lambda x: np.equal(np.absolute(x), np.inf),
-    special.expit: _rule(elementwise, "sigmoid", floating=True),
-    special.erf: _rule(elementwise, "erf", floating=True),
-    special.logit: lambda x: np.log(x) - np.log1p(-x),
-    special.log_expit: log_expit,
-    special.ndtr: lambda x: (special.erf(x * 0.5**0.5) + 1.0) / 2,
-    special.xlogy: xlogy,
-    special.xlog1py: lambda x, y: x * np.log1p(y),
 }
 for _ufunc, _meaning in _RULES.items():
     register_ufunc(_ufunc, _meaning)
