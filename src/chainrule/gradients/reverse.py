@@ -1,8 +1,4 @@
-"""Reverse mode: each result passes its cotangent back to its operands, last result first.
-
-The rules are plain NumPy. On plain arrays they compute; on the tracers of a graph they build the
-graph of the gradient; under another ``grad`` they are written down in turn.
-"""
+"""Reverse mode as transforms: ``value_and_grad`` and ``grad``."""
 
 from __future__ import annotations
 
@@ -12,46 +8,16 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import GradientError
+from chainrule.gradients.derived import is_derived
+from chainrule.gradients.refusal import no_gradient, outlived
+from chainrule.gradients.tape import Tape, TapeTracer, backward, walk
 from chainrule.ops import PRIMITIVES, NoGradient
+from chainrule.tracing.recording import GraphTracer, constant_node
 from chainrule.tracing.trace import trace_types  # noqa: F401 - fills NumPy's protocols
-from chainrule.tracing.tracer import Recording, Tracer, constant_node
+from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import flatten, unflatten
 
 Array = Any
-
-
-def backward(recording: Recording, output: Tracer, g: Array) -> dict[Tracer, Array]:
-    """The cotangent of every value on the tape that the output depends on."""
-    cotangents: dict[Tracer, Array] = {output: g}
-    for result in reversed(recording.tape):
-        if result in cotangents:
-            _pass_back(recording, result, cotangents)
-    return cotangents
-
-
-def _pass_back(recording: Recording, result: Tracer, cotangents: dict[Tracer, Array]) -> None:
-    """Add to each operand's cotangent what this result owes it."""
-    rules, values = PRIMITIVES[result.op].vjp, None
-    for k, operand in enumerate(result.operands):
-        if not (isinstance(operand, Tracer) and operand.recording is recording):
-            continue
-        if operand.dtype.kind != "f":
-            continue
-        assert not isinstance(rules, NoGradient), result.op  # these return booleans, cut off above
-        rule = rules[k]
-        if rule is None:
-            continue
-        values = values or [_value(recording, x) for x in result.operands]
-        owed = rule(cotangents[result], result.value, *values, **result.attributes)
-        cotangents[operand] = cotangents[operand] + owed if operand in cotangents else owed
-
-
-def _value(recording: Recording, x: Any) -> Any:
-    return x.value if isinstance(x, Tracer) and x.recording is recording else x
-
-
-def _as_input(recording: Recording, x: Any) -> Tracer:
-    return Tracer(recording, None, x if isinstance(x, Tracer) else np.asarray(x))
 
 
 def value_and_grad(
@@ -83,22 +49,23 @@ def value_and_grad(
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        places = _places(wanted, len(args))
-        chosen = tuple(args[k] for k in places)
-        leaves, structure = flatten(chosen)
-        _check_inputs(leaves)
-        recording = Recording(eager=True)
-        inputs = [_as_input(recording, leaf) for leaf in leaves]
-        replaced = dict(zip(places, unflatten(structure, inputs), strict=True))
-        result = f(*(replaced.get(k, x) for k, x in enumerate(args)), **kwargs)
-        value, aux = result if has_aux else (result, None)
-        cotangents = _cotangents(recording, value)
+        places = argument_places(wanted, len(args))
+        leaves, structure = flatten([args[k] for k in places])
+        check_inputs(leaves)
+        tape = Tape()
+        inputs = [as_input(tape, leaf) for leaf in leaves]
+        with tape:
+            result = call_with(
+                f, args, kwargs, dict(zip(places, unflatten(structure, inputs), strict=True))
+            )
+        value, aux = pair(result) if has_aux else (result, None)
+        cotangents = _cotangents(tape, value)
         if not any(x in cotangents for x in inputs):
-            _refuse_cut(recording, value)
-        gradients = [_gradient(cotangents, x) for x in inputs]
-        gradient = unflatten(structure, gradients)
-        plain = _strip(recording, (value, aux) if has_aux else value)
-        return plain, gradient if several else gradient[0]
+            refuse_cut(tape, [value])
+        tape.entries.clear()  # they hold the tape as it holds them: free them now
+        gradient = unflatten(structure, [gradient_of(cotangents, x) for x in inputs])
+        plain = strip(tape, (value, aux) if has_aux else value)
+        return plain, tuple(gradient) if several else gradient[0]
 
     return differentiated
 
@@ -121,7 +88,27 @@ def grad(
     return differentiated
 
 
-def _places(wanted: tuple[int, ...], count: int) -> tuple[int, ...]:
+def call_with(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], replaced: dict[int, Any]
+) -> Any:
+    """f of the arguments, some of them replaced."""
+    return f(*(replaced.get(k, x) for k, x in enumerate(args)), **kwargs)
+
+
+def pair(result: Any) -> tuple[Any, Any]:
+    """What a function with ``has_aux`` returns.
+
+    Raises:
+        GradientError: it is not a value and something beside it.
+    """
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise GradientError(
+            f"the function returned {kind(result)}; with has_aux=True it returns (value, aux)"
+        )
+    return result
+
+
+def argument_places(wanted: tuple[int, ...], count: int) -> tuple[int, ...]:
     """The arguments to differentiate, counted from the front."""
     places = tuple(k + count if k < 0 else k for k in wanted)
     if not all(0 <= k < count for k in places) or len(set(places)) != len(places):
@@ -129,7 +116,8 @@ def _places(wanted: tuple[int, ...], count: int) -> tuple[int, ...]:
     return places
 
 
-def _check_inputs(leaves: list[Any]) -> None:
+def check_inputs(leaves: Sequence[Any]) -> None:
+    """Only floating-point numbers can be differentiated with respect to."""
     for leaf in leaves:
         dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
         if dtype.kind != "f":
@@ -139,52 +127,67 @@ def _check_inputs(leaves: list[Any]) -> None:
             )
 
 
-def _cotangents(recording: Recording, value: Any) -> dict[Tracer, Array]:
+def as_input(tape: Tape, x: Any) -> TapeTracer:
+    """A value that is differentiated with respect to."""
+    return TapeTracer(tape, x if isinstance(x, Tracer) else np.asarray(x))
+
+
+def _cotangents(tape: Tape, value: Any) -> dict[TapeTracer, Array]:
     dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
     if np.shape(value) != () or dtype.kind != "f":
         raise GradientError(
-            f"the function returned {_kind(value)}; a gradient needs one floating-point number",
+            f"the function returned {kind(value)}; a gradient needs one floating-point number",
             "reduce it with np.mean or np.sum",
         )
-    if not (isinstance(value, Tracer) and value.recording is recording):
+    if not (type(value) is TapeTracer and value.recording is tape):
         return {}  # the value does not depend on what is differentiated
-    return backward(recording, value, _one_like(value.value))
+    return backward(tape, {value: _one_like(value.value)})
 
 
 def _one_like(value: Any) -> Array:
     """The number 1, in the graph if there is one: what follows from it is then in the graph too."""
-    if not isinstance(value, Tracer):
-        return value.dtype.type(1)
-    if value.node is None:
-        return _one_like(value.value)
-    return Tracer(value.recording, constant_node(1.0, value.dtype))
+    inner = value
+    while not isinstance(inner, GraphTracer) and hasattr(inner, "value"):
+        inner = inner.value
+    if isinstance(inner, GraphTracer):
+        return GraphTracer(inner.recording, constant_node(1.0, inner.dtype))  # type: ignore[arg-type]
+    return value.dtype.type(1)
 
 
-def _refuse_cut(recording: Recording, value: Any) -> None:
+def refuse_cut(tape: Tape, values: Sequence[Any]) -> None:
     """No gradient reached an input: an error if that is because comparisons stand in its way."""
-    needed = {value} if isinstance(value, Tracer) else set()
-    for result in reversed(recording.tape):
-        if result in needed:
-            rules = PRIMITIVES[result.op].vjp
-            if isinstance(rules, NoGradient):
-                raise GradientError(f"no gradient flows through {result.op}: {rules.why}")
-            needed.update(x for x in result.operands if isinstance(x, Tracer))
+    needed = {x for x in values if isinstance(x, TapeTracer)}
+    for result in walk(tape.entries):
+        if result in needed and result.op != "stop_gradient":
+            rules = PRIMITIVES[result.op].vjp if result.op in PRIMITIVES else None
+            if isinstance(rules, NoGradient) and not is_derived(result.where):
+                raise no_gradient(result.op, result.where, rules)
+            needed.update(x for x in result.operands if isinstance(x, TapeTracer))
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
+    """A value in the words of an error."""
     shaped = hasattr(value, "shape")
     return f"an array of shape {value.shape} and dtype {value.dtype}" if shaped else repr(value)
 
 
-def _gradient(cotangents: dict[Tracer, Array], x: Tracer) -> Array:
-    if x not in cotangents:
-        zeros = np.zeros(x.shape, x.dtype)
-        return zeros[()] if not x.shape else zeros
-    g = cotangents[x]
-    return g if isinstance(g, Tracer) or not isinstance(g, np.ndarray) else np.array(g)[()]
+def gradient_of(cotangents: dict[TapeTracer, Array], x: TapeTracer) -> Array:
+    """An input's cotangent as an array of its own; zeros where none has come."""
+    g = cotangents.get(x)
+    if g is None:
+        return np.zeros(x.shape, x.dtype)[()]
+    return np.array(g)[()] if isinstance(g, np.ndarray) else g
 
 
-def _strip(recording: Recording, tree: Any) -> Any:
-    """The tree with the values in place of this recording's tracers."""
+def strip(recording: Any, tree: Any) -> Any:
+    """The tree with the values in place of this recording's tracers.
+
+    Raises:
+        TraceError: a tracer of a transform that has ended is among the leaves.
+    """
     leaves, structure = flatten(tree)
-    return unflatten(structure, [_value(recording, leaf) for leaf in leaves])
+    for leaf in leaves:
+        of = getattr(leaf, "recording", None)
+        if of is not None and of is not recording and getattr(of, "ended", False):
+            raise outlived()
+    return unflatten(structure, [recording.value(leaf) for leaf in leaves])
