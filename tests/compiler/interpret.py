@@ -9,20 +9,27 @@ within it, and where a comparison could fall either way the bound says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Graph, Node, specialise
+from chainrule.ir.types import sized
 from chainrule.ops import PRIMITIVES, NoGradient
 
 #: Units of rounding in one operation: ours are within 2 or 3 ulp, NumPy's float32 within 4.
 ROUNDING = 8.0
 #: What second order effects and roundings of the bound itself may add.
 SAFETY = 2.0
-MOVES = ("broadcast", "reshape", "transpose", "slice", "pad")
+#: Two terms as large as the operands may cancel: the rounding is that of the larger.
+OF_OPERANDS = frozenset({"logaddexp", "normal_hazard_excess"})
+#: Near a zero of these SciPy's error is absolute: that of terms of the size of 1.
+OF_ONE = frozenset({"gammaln", "betaln", "digamma"})
+MOVES = ("broadcast", "reshape", "transpose", "slice", "pad", "shear", "unshear", "concatenate")
 
 
 @dataclass(frozen=True)
@@ -91,13 +98,19 @@ def _apply(node: Node, operands: list[Bounded]) -> Bounded:
 def _bound(node: Node, value: np.ndarray, operands: list[Bounded]) -> np.ndarray:
     special: dict[str, Callable[..., np.ndarray]] = {
         "sum": _of_sum, "max": _of_max, "dot": _of_dot, "where": _of_where, "cast": _of_cast,
-        "sign": _of_sign, "stop_gradient": lambda node, value, x: x.bound,
+        "prod": _of_prod, "take": _of_take, "scatter_add": _of_scatter, "last_of": _of_places,
+        "argsort": _of_places, "argcummax": _of_places, "sort": _of_sort,
+        "recurrence": _of_recurrence, "cumlogsumexp": _of_cumlogsumexp,
+        "signbit": _of_signbit, "remainder": _of_remainder, "fmod": _of_remainder,
+        "stop_gradient": lambda node, value, x: x.bound, "fence": lambda node, value, x, _: x.bound,
     }  # fmt: skip
     if node.op in MOVES:
         record = PRIMITIVES[node.op]
-        return np.asarray(record.evaluate(operands[0].bound, **node.attributes))
+        return np.asarray(record.evaluate(*(x.bound for x in operands), **node.attributes))
     if node.op in special:
         return special[node.op](node, value, *operands)
+    if isinstance(PRIMITIVES[node.op].vjp, NoGradient) and value.dtype.kind != "b":
+        return _of_steps(node, value, operands)
     if value.dtype.kind == "b":
         return _of_truth(value, operands)
     return _by_rules(node, value, operands)
@@ -117,8 +130,10 @@ def _by_rules(node: Node, value: np.ndarray, operands: list[Bounded]) -> np.ndar
     assert not isinstance(rules, NoGradient)
     largest = max([np.abs(x.value.astype(np.float64)) for x in operands], key=np.max)
     bound = _rounded(value)
-    if node.op == "logaddexp":  # its two terms may cancel: the rounding is that of the larger
+    if node.op in OF_OPERANDS:
         bound = ROUNDING * _unit(value) * np.maximum(largest, np.abs(value))
+    if node.op in OF_ONE:
+        bound = ROUNDING * _unit(value) * np.maximum(1.0, np.abs(value))
     one = np.ones(value.shape, value.dtype)
     for rule, x in zip(rules, operands, strict=True):
         if x.value.dtype.kind == "f" and x.bound.any():
@@ -153,9 +168,32 @@ def _of_cast(_: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
     return np.abs(np.trunc(exact + x.bound) - np.trunc(exact - x.bound))
 
 
-def _of_sign(_: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
-    size = np.abs(x.value.astype(np.float64))
-    return np.where((size <= SAFETY * x.bound) & (x.bound > 0), 2.0, 0.0)
+def _of_steps(node: Node, value: np.ndarray, operands: list[Bounded]) -> np.ndarray:
+    """What is constant but where it jumps: exact of exact operands, else as far as it may jump."""
+    if not any(x.bound.any() for x in operands):
+        return np.zeros(value.shape)
+    if len(operands) > 1 or value.dtype.kind != "f":
+        return np.where(np.max([x.bound for x in operands], axis=0) > 0, np.inf, 0.0)
+    (x,), evaluate = operands, PRIMITIVES[node.op].evaluate
+    exact = x.value.astype(np.float64)
+    ahead, behind = (evaluate(exact + s * SAFETY * x.bound, **node.attributes) for s in (1, -1))
+    return np.asarray(np.abs(ahead - behind))
+
+
+def _of_remainder(node: Node, value: np.ndarray, a: Bounded, b: Bounded) -> np.ndarray:
+    """Exact of exact operands; undecided where the quotient may come to another whole number."""
+    if not (a.bound.any() or b.bound.any()):
+        return np.zeros(value.shape)
+    x, y = a.value.astype(np.float64), b.value.astype(np.float64)
+    quotient = x / y
+    moved = a.bound + np.abs(quotient) * b.bound
+    off = SAFETY * moved / np.abs(y) + 4 * _unit(value) * np.abs(quotient)
+    jumps = np.floor(quotient - off) != np.floor(quotient + off)
+    return np.where(jumps & (a.bound + b.bound > 0), np.inf, moved + np.abs(b.bound))
+
+
+def _of_signbit(_: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
+    return ((np.abs(x.value) <= x.bound) & (x.bound > 0)).astype(np.float64)
 
 
 def _of_sum(node: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
@@ -175,6 +213,62 @@ def _of_dot(node: Node, value: np.ndarray, a: Bounded, b: Bounded) -> np.ndarray
         x, y = (np.abs(z.astype(np.float64)) for z in (x, y))
         return np.asarray(PRIMITIVES["dot"].evaluate(x, y, **node.attributes))
 
-    terms = a.value.shape[node.attributes["a_axis"]]  # type: ignore[index]
+    left, _ = sides(node)
+    terms = math.prod(sized(left.sizes(left.inner)))
     moved = product(a.value, b.bound) + product(a.bound, b.value) + product(a.bound, b.bound)
     return moved + terms * _unit(value) * product(a.value, b.value)
+
+
+def _of_prod(node: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
+    def product(y: np.ndarray) -> np.ndarray:
+        return np.asarray(np.prod(y, axis=node.attributes["axes"]))
+
+    size = np.abs(x.value.astype(np.float64))
+    terms = x.value.size / max(1, value.size)
+    spread = product(size + x.bound)
+    return spread - product(size) + terms * _unit(value) * spread
+
+
+def _undecided(x: Bounded) -> float:
+    """Whole numbers that might be others make everything possible."""
+    return np.inf if x.bound.any() else 0.0
+
+
+def _of_take(node: Node, value: np.ndarray, x: Bounded, i: Bounded) -> np.ndarray:
+    taken = PRIMITIVES["take"].evaluate(x.bound, i.value, **node.attributes)
+    return np.asarray(taken) + _undecided(i)
+
+
+def _of_scatter(node: Node, value: np.ndarray, i: Bounded, g: Bounded) -> np.ndarray:
+    def total(y: np.ndarray) -> np.ndarray:
+        return np.asarray(PRIMITIVES["scatter_add"].evaluate(i.value, y, **node.attributes))
+
+    size = np.abs(g.value.astype(np.float64))
+    return total(g.bound) + i.value.size * _unit(value) * total(size) + _undecided(i)
+
+
+def _of_places(node: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
+    return np.full(value.shape, _undecided(x))
+
+
+def _of_recurrence(node: Node, value: np.ndarray, a: Bounded, b: Bounded) -> np.ndarray:
+    """The error runs along: e_k = |a_k| e_{k-1} + what this step adds to it."""
+    axis, reverse = node.attributes["axis"], node.attributes["reverse"]
+    assert isinstance(axis, int)
+    factor, term, s = (np.abs(x.astype(np.float64)) for x in (a.value, b.value, value))
+    before = np.roll(s, -1 if reverse else 1, axis)  # what comes round is larger than 0: no harm
+    new = a.bound * before + b.bound + ROUNDING * _unit(value) * (factor * before + term + s)
+    record = PRIMITIVES["recurrence"]
+    return np.asarray(record.evaluate(factor + a.bound, new, axis=axis, reverse=reverse))
+
+
+def _of_cumlogsumexp(node: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
+    new = x.bound + ROUNDING * _unit(value) * np.maximum(np.abs(x.value), np.abs(value))
+    ones, record = np.ones_like(new), PRIMITIVES["recurrence"]
+    return np.asarray(record.evaluate(ones, new, **node.attributes))
+
+
+def _of_sort(node: Node, value: np.ndarray, x: Bounded) -> np.ndarray:
+    """Order statistics move no further than the element that moves furthest."""
+    largest = np.max(x.bound, axis=node.attributes["axis"], keepdims=True, initial=0)
+    return np.broadcast_to(largest, value.shape)

@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
+from chainrule.compiler.lower.contraction import operand_loops
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.schedule import Gather, Work
+from chainrule.compiler.lower.views import shared_axes
+from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Node
-from chainrule.ir.types import sized
+from chainrule.ir.types import BATCH, sized
 from chainrule.ops import PRIMITIVES
 
 Place = tuple[int, ...]
@@ -115,15 +118,23 @@ class Simulation:
             return node.type.dtype.type(scale * float(self.batch) ** power)  # type: ignore[operator]
         if node.op == "iota":
             return node.type.dtype.type(index[node.attributes["axis"]])  # type: ignore[index]
-        if node.op in ("sum", "max", "dot"):
+        if node.op in ("sum", "max", "prod", "dot"):
             return self._reduced(node, index, nest, known)
-        if record is not None and record.lower is None:
+        if node.op == "take":
+            return self._taken(node, index, nest, known)
+        if record is not None and not callable(record.lower):
             inside = self._behind(node, index)
             if inside is None:
                 return node.type.dtype.type(0)
             return self.value(node.inputs[0], inside, nest, known)
         operands = [np.asarray(self.value(x, index, nest, known)) for x in node.inputs]
         return np.asarray(record.evaluate(*operands, **node.attributes))[()]  # type: ignore[union-attr]
+
+    def _taken(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
+        (x, i), shared = node.inputs, shared_axes(node)
+        place = int(self.value(i, index[: i.type.rank], nest, known))
+        at = (*index[:shared], place, *index[i.type.rank :])
+        return self.value(x, at, nest, known)
 
     def _behind(self, node: Node, index: Place) -> Place | None:
         """The index into the operand of a move; None where padding begins."""
@@ -133,31 +144,39 @@ class Simulation:
         if node.op == "transpose":
             return tuple(index[a["axes"].index(k)] for k in range(len(index)))
         if node.op == "slice":
-            return tuple(k + start for k, start in zip(index, a["starts"], strict=True))
+            whole = sized(x.type.shape, self.batch)
+            lines = zip(index, a["starts"], a["steps"], whole, strict=True)
+            return tuple((start % n) + k * step for k, start, step, n in lines)
         shape = sized(x.type.shape, self.batch)
         if node.op == "pad":
-            moved = tuple(k - start for k, start in zip(index, a["starts"], strict=True))
-            return moved if all(0 <= k < n for k, n in zip(moved, shape, strict=True)) else None
+            whole = sized(node.type.shape, self.batch)
+            lines = zip(index, a["starts"], a["steps"], whole, strict=True)
+            moved = [divmod(k - start % n, step) for k, start, step, n in lines]
+            inside = all(r == 0 and 0 <= k < n for (k, r), n in zip(moved, shape, strict=True))
+            return tuple(k for k, _ in moved) if inside else None
+        if node.op in ("shear", "unshear"):
+            axis, along, stride, dilation = (a[n] for n in ("axis", "along", "stride", "dilation"))
+            if node.op == "shear":
+                at, rest = index[axis] * stride + index[along] * dilation, 0
+            else:
+                at, rest = divmod(index[axis] - index[along] * dilation, stride)
+            inside = rest == 0 and 0 <= at < shape[axis]
+            return (*index[:axis], at, *index[axis + 1 :]) if inside else None
         assert node.op == "reshape", node.op
         flat = np.ravel_multi_index(index, sized(node.type.shape, self.batch)) if index else 0
         return tuple(int(k) for k in np.unravel_index(int(flat), shape)) if shape else ()
 
     def _reduced(self, node: Node, index: Place, nest: Nest, known: dict[Any, Any]) -> Any:
         if node.op == "dot":
-            (a, b), i, j = node.inputs, node.attributes["a_axis"], node.attributes["b_axis"]
-            assert isinstance(i, int)
-            assert isinstance(j, int)
-            outer = a.type.rank - 1
-            inner = sized((a.type.shape[i],), self.batch)[0]
-
-            def at(rest: Place, axis: int, k: int) -> Place:
-                return (*rest[:axis], k, *rest[axis:])
-
+            loops, (left, _) = operand_loops(node), sides(node)
+            spans = [range(n) for n in sized(left.sizes(left.inner), self.batch)]
             total = node.type.dtype.type(0)
-            for k in range(inner):
-                total += self.value(a, at(index[:outer], i, k), nest, known) * self.value(
-                    b, at(index[outer:], j, k), nest, known
-                )
+            for inner in itertools.product(*spans):
+                factors = [
+                    self.value(x, tuple(index[k] if k >= 0 else inner[~k] for k in of), nest, known)
+                    for x, of in zip(node.inputs, loops, strict=True)
+                ]
+                total += factors[0] * factors[1]
             return total
         (x,), axes = node.inputs, node.attributes["axes"]
         assert isinstance(axes, tuple)
@@ -202,6 +221,35 @@ class Simulation:
             for (root, index), value in zip(wanted, found, strict=True):
                 self.store(root, index, value, lanes)
 
+    def run_kernel(self, nest: Nest, thread: int) -> None:
+        """A whole line, or all of it, at once: by the thread whose share it is."""
+        node = nest.anchor
+        assert node is not None
+        first, span = -1, range(0)
+        if nest.shares:
+            first = nest.order[0]
+            span = self._share(sized(nest.shape, self.batch)[first], thread)
+        if len(span) == 0 and (nest.shares or thread):
+            return
+        known: dict[Any, Any] = {}
+        operands = [self._whole(x, first, span, nest, known) for x in node.inputs]
+        if nest.kind == "check":
+            return
+        attributes = {k: self.batch if v is BATCH else v for k, v in node.attributes.items()}
+        result = PRIMITIVES[node.op].evaluate(*operands, **attributes)
+        for index in np.ndindex(result.shape):
+            moved = tuple(k + span.start if a == first else k for a, k in enumerate(index))
+            self.store(node, moved, result[index], len(index) - 1)
+
+    def _whole(
+        self, x: Node, first: int, span: range, nest: Nest, known: dict[Any, Any]
+    ) -> np.ndarray:
+        """An operand, or this thread's share of it along an axis."""
+        shape = sized(x.type.shape, self.batch)
+        spans = [span if k == first else range(n) for k, n in enumerate(shape)]
+        found = [self.value(x, place, nest, known) for place in itertools.product(*spans)]
+        return np.array(found, x.type.dtype).reshape([len(s) for s in spans])
+
     def _indices(self, root: Node, place: Place, nest: Nest) -> Iterator[Place]:
         if nest.kind != "rows" or root.type.rank == 1:
             yield place
@@ -238,6 +286,8 @@ class Simulation:
     def _run(self, work: Work, thread: int, rows: Sequence[np.ndarray], order: Any) -> None:
         if isinstance(work, Gather):
             self.gather(work, thread, rows, order)
+        elif isinstance(work, Nest) and work.kind in ("kernel", "check"):
+            self.run_kernel(work, thread)
         else:
             self.run_nest(work, thread)
 

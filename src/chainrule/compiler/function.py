@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.native.executable import Executable, operations
+from chainrule.compiler.native.executable import Executable, shareable
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph, plain_roles
+from chainrule.compiler.quick import Quick, Quicks, is_flat, is_small, signature
 from chainrule.ir.types import ArrayType, sized
 from chainrule.tracing.trace import array_type, trace_types
 from chainrule.tracing.tracer import Tracer
@@ -32,6 +33,9 @@ class _Compiled:
         ]
         self.executable.run([*leaves, *self.constants], outputs, threads=self.threads)
         return unflatten(self.structure, [y if y.shape else y[()] for y in outputs])
+
+    def is_small(self) -> bool:
+        return self.threads == 1 and is_small(self.executable, self.constants)
 
 
 def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..., Any]:
@@ -56,9 +60,13 @@ def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..
         np.float64(0.5)
     """
     cache: dict[Any, _Compiled] = {}
+    quicks: Quicks = {}
 
     @functools.wraps(f)
     def compiled(*args: Any, **kwargs: Any) -> Any:
+        quick = quicks.get(signature(args)) if not kwargs else None
+        if quick is not None:
+            return quick(args)
         leaves, structure = flatten((args, kwargs))
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             return f(*args, **kwargs)  # under another transform: be traced through
@@ -66,7 +74,9 @@ def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..
         types = tuple(array_type(x) for x in arrays)
         key = (structure, types)
         if key not in cache:
-            cache[key] = _build(f, structure, types, threads)
+            cache[key] = found = _build(f, structure, types, threads)
+            if not kwargs and is_flat(args) and found.is_small():
+                quicks[signature(args)] = Quick(found.executable, found.constants, found.structure)
         return cache[key](arrays)
 
     return compiled
@@ -88,5 +98,5 @@ def _build(
     traced = trace_types(on_leaves, types)
     executable = compile_graph(traced.graph, plain_roles(traced.graph))
     constants = tuple(np.array(_plain(x)) for x in traced.constants)  # as they are now
-    count = choose(threads, operations(executable.plan, 0))
+    count = choose(threads, shareable(executable.plan, 0))
     return _Compiled(executable, constants, traced.structure, count)

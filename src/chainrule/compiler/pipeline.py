@@ -10,13 +10,21 @@ from chainrule.compiler.lower.plan import make_plan
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
 from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.target import Target, host
+from chainrule.compiler.passes.bodies import everywhere
 from chainrule.compiler.passes.fold import fold
+from chainrule.compiler.passes.loops import shorten
 from chainrule.compiler.passes.share import share
 from chainrule.ir.graph import Graph
 from chainrule.ops import verify
 
 Pass = Callable[[Graph], Graph]
-PASSES: tuple[tuple[str, Pass], ...] = (("share", share), ("fold", fold), ("share again", share))
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("loops", shorten),
+    ("share", everywhere(share)),
+    ("fold", everywhere(fold)),
+    ("share again", everywhere(share)),
+    ("loops again", shorten),
+)
 
 
 @dataclass(eq=False)

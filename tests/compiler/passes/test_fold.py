@@ -18,13 +18,13 @@ GOLDEN = {
         """
         graph(%0: f32[batch, 3], %1: f32[5, 3]) {
           %2: f32[3, 5] = transpose(%1) {axes=(1, 0)}
-          %3: f32[batch, 5] = dot(%0, %2) {a_axis=1; b_axis=0}
+          %3: f32[batch, 5] = dot(%0, %2) {a_axes=(1,); a_batch=(); b_axes=(0,); b_batch=()}
           return %3
         }
         """,
         """
         graph(%0: f32[batch, 3], %1: f32[5, 3]) {
-          %2: f32[batch, 5] = dot(%0, %1) {a_axis=1; b_axis=1}
+          %2: f32[batch, 5] = dot(%0, %1) {a_axes=(1,); a_batch=(); b_axes=(1,); b_batch=()}
           return %2
         }
         """,
@@ -32,14 +32,14 @@ GOLDEN = {
     "a transposed product is the product the other way round": (
         """
         graph(%0: f32[4, 3], %1: f32[5, 3]) {
-          %2: f32[4, 5] = dot(%0, %1) {a_axis=1; b_axis=1}
+          %2: f32[4, 5] = dot(%0, %1) {a_axes=(1,); a_batch=(); b_axes=(1,); b_batch=()}
           %3: f32[5, 4] = transpose(%2) {axes=(1, 0)}
           return %3
         }
         """,
         """
         graph(%0: f32[4, 3], %1: f32[5, 3]) {
-          %2: f32[5, 4] = dot(%1, %0) {a_axis=1; b_axis=1}
+          %2: f32[5, 4] = dot(%1, %0) {a_axes=(1,); a_batch=(); b_axes=(1,); b_batch=()}
           return %2
         }
         """,
@@ -47,7 +47,7 @@ GOLDEN = {
     "a product with a vector is a sum of products": (
         """
         graph(%0: f32[batch, 3], %1: f32[3]) {
-          %2: f32[batch] = dot(%0, %1) {a_axis=1; b_axis=0}
+          %2: f32[batch] = dot(%0, %1) {a_axes=(1,); a_batch=(); b_axes=(0,); b_batch=()}
           return %2
         }
         """,
@@ -63,7 +63,7 @@ GOLDEN = {
     "a product over an axis of size one is no sum at all": (
         """
         graph(%0: f32[batch, 1], %1: f32[1, 5]) {
-          %2: f32[batch, 5] = dot(%0, %1) {a_axis=1; b_axis=0}
+          %2: f32[batch, 5] = dot(%0, %1) {a_axes=(1,); a_batch=(); b_axes=(0,); b_batch=()}
           return %2
         }
         """,

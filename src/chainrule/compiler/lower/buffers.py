@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from chainrule.compiler.lower.group import Nest, storage_of
+from chainrule.compiler.lower.loops import LOOPS
 from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
 from chainrule.ir.graph import Node
 from chainrule.ir.types import ArrayType, Shape, Size, sized
@@ -113,19 +114,23 @@ def assign(prepared: Prepared, nests: list[Nest], in_place: dict[Node, Node]) ->
     """
     memory = Memory()
     graph, roles = prepared.graph, prepared.roles
-    for node, role in zip(graph.inputs, roles.inputs, strict=True):
-        owner: Owner = {"state": "state", "rows": "work"}.get(role, "caller")  # type: ignore[assignment]
-        memory.add(node, owner, prepared.order(node), roomy=owner != "caller")
     kinds = {n: r.kind for n, r in zip(graph.outputs, roles.outputs, strict=True)}
     flat = {storage_of(n) for n in graph.nodes if is_general_reshape(n)}
+    flat.update(storage_of(x) for n in graph.nodes if n.op in LOOPS for x in n.inputs)
+    for node, role in zip(graph.inputs, roles.inputs, strict=True):
+        owner: Owner = {"state": "state", "rows": "work"}.get(role, "caller")  # type: ignore[assignment]
+        # An example is gathered as one piece: only at its end may there be room.
+        whole = node in flat or (role == "rows" and node.type.rank > 2)
+        memory.add(node, owner, prepared.order(node), roomy=owner != "caller" and not whole)
     for nest in nests:
         for root in nest.roots:
             if root in in_place:
                 memory.of[root] = memory.of[in_place[root]]
-            elif kinds.get(root) in ("array", "scalar"):
+            elif kinds.get(root) in ("array", "scalar", "slice"):
                 memory.add(root, "caller", prepared.order(root), roomy=False)
             else:
-                memory.add(root, "work", prepared.order(root), roomy=root not in flat)
+                roomy = root not in flat and root.op != "item"
+                memory.add(root, "work", prepared.order(root), roomy)
     for node in graph.nodes:
         if is_general_reshape(node):
             memory.reshaped(node)

@@ -8,26 +8,51 @@ inputs alone, is worked out where it is read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from chainrule.compiler.lower.loops import LOOPS, results
 from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
-from chainrule.compiler.lower.views import Label, axes_of, is_inline, is_view, references
-from chainrule.compiler.passes.fold import ELEMENTWISE
-from chainrule.ir.graph import Node
-from chainrule.ir.types import Shape
+from chainrule.compiler.lower.views import (
+    HOSTED,
+    JOINED,
+    KERNELS,
+    MAPPED,
+    REDUCTIONS,
+    RUNNING,
+    Label,
+    is_inline,
+    is_view,
+    references,
+    shared_axes,
+)
+from chainrule.compiler.passes.build import axes_of
+from chainrule.ir.graph import Graph, Node
+from chainrule.ir.types import Batch, Shape, Size
 
-Kind = Literal["map", "rows", "reduce", "dot"]
+Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check"]
 #: The longest axis that a rows nest unrolls.
 SHORT: Final = 32
 #: The most places at which a value is worked out anew for one element: a chain of values that
 #: each read their neighbours would else be worked out exponentially often.
 _MOST_PLACES: Final = 16
-#: Operations worth storing rather than working out twice.
-_DEAR: Final = frozenset(
-    {"exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf",
-     "logaddexp", "power", "divide", "sqrt"}
+#: Functions of so much code that they are written once, in a loop, not for each element of a row.
+_LONG: Final = frozenset(
+    {"gamma", "gammaln", "betaln", "digamma", "polygamma", "erfc", "erfcx", "erfinv", "ndtr",
+     "log_ndtr", "ndtri", "normal_hazard", "normal_hazard_excess", "tan"}
 )  # fmt: skip
+#: Operations worth storing rather than working out twice.
+_DEAR: Final = _LONG | {
+    "exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf",
+    "logaddexp", "power", "divide", "sqrt", "take", "log2", "log10", "xlogy", "xlog1py", "logit",
+    "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot", "cbrt",
+    "remainder", "fmod",
+}  # fmt: skip
+#: The operand that holds places, for the operations that read or write there.
+_PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
+#: What makes places that are there.
+_SURE: Final = frozenset({"argsort", "argcummax"})
 
 
 @dataclass(eq=False)
@@ -44,6 +69,16 @@ class Nest:
     anchor: Node | None
     members: dict[Node, None] = field(default_factory=dict)
     roots: list[Node] = field(default_factory=list)
+
+    @property
+    def shares(self) -> bool:
+        """Whether threads share out the first axis of the order; else the first does it all."""
+        if self.kind == "kernel":
+            assert self.anchor is not None
+            if self.anchor.op == JOINED:
+                return self.anchor.attributes["axis"] != self.order[0]
+            return self.anchor.op in RUNNING and len(self.order) > 1
+        return bool(self.shape) and self.kind != "check"
 
     def __str__(self) -> str:
         of = f" of {self.anchor.op}" if self.anchor else ""
@@ -67,9 +102,10 @@ class _Cutter:
         self.forced = self.outputs | {
             operand
             for node in self.graph.nodes
-            if node.op == "dot" or is_general_reshape(node)
+            if node.op == "dot" or node.op in HOSTED | LOOPS or is_general_reshape(node)
             for operand in map(behind_views, node.inputs)
         }
+        self.forced |= {behind_views(x) for x, _, _ in _doubtful_places(self.graph)}
         self.lazy = self._find_lazy()
 
     def run(self) -> list[Nest]:
@@ -83,7 +119,7 @@ class _Cutter:
                 continue
             self._place(node)
         self._find_roots()
-        return self.nests
+        return [*self.nests, *_checks(self.graph)]
 
     # -- what is worked out where it is read ---------------------------------------------------
 
@@ -93,7 +129,7 @@ class _Cutter:
             if (
                 node.op == "input"
                 or is_inline(node)
-                or node.op in ELEMENTWISE
+                or node.op in MAPPED
                 or _is_short_reduction(node)
             ):
                 if all(x in from_inputs for x in node.inputs):
@@ -110,14 +146,14 @@ class _Cutter:
                 continue
             if node in from_inputs and _is_short_reduction(node) and len(readers) == 1:
                 lazy.add(node)
-            if node.op not in ELEMENTWISE:
+            if node.op not in MAPPED or node.op in _LONG:
                 continue
             repeated = any(user.op == "broadcast" for user in self.graph.users[node])
             if node.op in _DEAR and places[node] > 1:
                 continue
             cheap = node.op not in _DEAR or (len(readers) == 1 and not repeated)
             feeds_one = (len(readers) == 1 and not repeated) and all(
-                r.op in ("sum", "max") or r in lazy for r in readers
+                r.op in REDUCTIONS | RUNNING | {JOINED} or r in lazy for r in readers
             )
             if feeds_one or (node in from_inputs and cheap):
                 lazy.add(node)
@@ -138,6 +174,9 @@ class _Cutter:
     # -- joining and founding ------------------------------------------------------------------
 
     def _place(self, node: Node) -> None:
+        if node.op == "item":
+            self.home[node] = self.home[node.inputs[0]]
+            return
         home = self._joinable(node)
         if home is None:
             home = len(self.nests)
@@ -149,16 +188,22 @@ class _Cutter:
         order = self.prepared.order(node)
         if node.op == "dot":
             return Nest("dot", node.type.shape, order, node)
-        if node.op in ("sum", "max"):
+        if node.op in REDUCTIONS:
             if _is_short_reduction(node):
                 return Nest("rows", node.type.shape, (0,), None)
             return Nest("reduce", node.type.shape, order, node)
+        if node.op in RUNNING:
+            axis = node.attributes["axis"]
+            others = tuple(k for k in range(node.type.rank) if k != axis)
+            return Nest("kernel", node.type.shape, (*others, axis), node)  # type: ignore[arg-type]
+        if node.op in KERNELS:
+            return Nest("kernel", node.type.shape, order, node)
         return Nest("map", node.type.shape, order, None)
 
     def _reads(self, node: Node) -> list[tuple[Node, tuple[Label, ...]]]:
         """The values of other nodes that computing this one reads, with their indices."""
         labels: tuple[Label, ...] = tuple(range(node.type.rank))
-        if node.op == "dot":
+        if node.op == "dot" or node.op in HOSTED | LOOPS:
             return [(behind_views(x), ()) for x in node.inputs]
 
         def stored(x: Node) -> bool:
@@ -173,13 +218,15 @@ class _Cutter:
 
     def _joinable(self, node: Node) -> int | None:
         """The nest that this node can be computed in, if there is one."""
-        if node.op == "dot":
+        if node.op == "dot" or node.op in KERNELS:
             return None
         reads = self._reads(node)
         last = max((self._home_of(x) for x, _ in reads), default=-1)
         if last < 0:
             return None
         nest = self.nests[last]
+        if nest.kind == "kernel":
+            return None
         inside = [(x, labels) for x, labels in reads if self._home_of(x) == last]
         if any(is_general_reshape(x) for x, _ in inside):
             return None
@@ -187,7 +234,7 @@ class _Cutter:
             return (
                 last if _fits_rows(node, nest) and all(ls[:1] == (0,) for _, ls in inside) else None
             )
-        if node.op not in ELEMENTWISE or node.type.shape != nest.shape:
+        if node.op not in MAPPED or node.type.shape != nest.shape:
             return None
         if nest.kind == "reduce" and nest.shape and node.op in _DEAR and _runs_across(nest.anchor):
             return None  # one number at a time: a nest of its own has lanes
@@ -210,6 +257,8 @@ class _Cutter:
             if node in needed and node in self.home:
                 self.nests[self.home[node]].roots.append(node)
         for nest in self.nests:
+            if nest.anchor and nest.anchor.op in LOOPS:
+                nest.roots = results(nest.anchor, list(self.graph.users[nest.anchor]))
             assert nest.roots, f"a nest stores nothing: {nest}"
 
 
@@ -219,6 +268,29 @@ def _places(paths: list[Node], lazy: dict[Node, int]) -> int:
     Readers in one nest at the place itself would share it; to count them all keeps chains short.
     """
     return sum(lazy.get(reader, 1) for reader in paths)
+
+
+def _doubtful_places(graph: Graph) -> Iterator[tuple[Node, Size, str]]:
+    """Arrays of places that data might have made wrong, the size they must be below, the line."""
+    for node in graph.nodes:
+        if node.op in _PLACES:
+            places = node.inputs[_PLACES[node.op]]
+            taken = node.inputs[0].type.shape
+            size = taken[shared_axes(node)] if node.op == "take" else node.attributes["size"]
+            assert isinstance(size, int | Batch)
+            if behind_views(places).op not in _SURE:
+                yield places, size, node.where
+
+
+def _checks(graph: Graph) -> list[Nest]:
+    """A nest for each of them: it stores nothing but a note of what is wrong."""
+    found: dict[tuple[Node, Size], Nest] = {}
+    for places, size, where in _doubtful_places(graph):
+        check = Node("check", (places,), places.type, {"size": size}, where)
+        order = tuple(range(places.type.rank))
+        nest = Nest("check", places.type.shape, order, check, {check: None})
+        found.setdefault((places, size), nest)
+    return list(found.values())
 
 
 def storage_of(node: Node) -> Node:
@@ -237,7 +309,7 @@ def behind_views(node: Node) -> Node:
 
 def _is_short_reduction(node: Node) -> bool:
     """Along the last of two axes, short and of known size."""
-    if node.op not in ("sum", "max"):
+    if node.op not in REDUCTIONS:
         return False
     (x,) = node.inputs
     return x.type.rank == 2 and axes_of(node) == (1,) and _is_short(x.type.shape)
@@ -254,6 +326,8 @@ def _is_short(shape: Shape) -> bool:
 
 def _fits_rows(node: Node, nest: Nest) -> bool:
     shape = node.type.shape
-    if node.op in ("sum", "max"):
+    if node.op in REDUCTIONS:
         return _is_short_reduction(node) and shape[0] == nest.shape[0]
+    if node.op in _LONG and len(shape) > 1:
+        return False
     return 1 <= len(shape) <= 2 and shape[0] == nest.shape[0] and _is_short(shape)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chainrule.compiler.lower.buffers import Buffer, Memory, assign, itemsize
 from chainrule.compiler.lower.group import cut
+from chainrule.compiler.lower.loops import LOOPS, bodies
 from chainrule.compiler.lower.prepare import Prepared, prepare
 from chainrule.compiler.lower.roles import Roles
 from chainrule.compiler.lower.schedule import (
@@ -29,6 +30,7 @@ class Plan:
     memory: Memory
     schedule: Schedule
     lives: dict[int, tuple[int, int]]
+    loops: dict[Node, tuple[Plan, ...]]
 
     @property
     def graph(self) -> Graph:
@@ -101,7 +103,22 @@ def make_plan(graph: Graph, roles: Roles) -> Plan:
         works.insert(0, Gather(gathered))
         after = {0: set(), **{k + 1: {0, *(p + 1 for p in before)} for k, before in after.items()}}
     phases = schedule(prepared, memory, works, after)
-    return Plan(prepared, memory, phases, _lives(phases, prepared, memory))
+    return Plan(prepared, memory, phases, _lives(phases, prepared, memory), _loops(prepared))
+
+
+def _loops(prepared: Prepared) -> dict[Node, tuple[Plan, ...]]:
+    """A plan for each body of each loop."""
+    return {
+        node: tuple(make_plan(body, roles) for body, roles in bodies(node))
+        for node in prepared.graph.nodes
+        if node.op in LOOPS
+    }
+
+
+def all_plans(plan: Plan) -> list[Plan]:
+    """A plan and those of the loops in it, to any depth."""
+    inner = [body for found in plan.loops.values() for body in found]
+    return [plan, *(each for body in inner for each in all_plans(body))]
 
 
 def _gathered(prepared: Prepared) -> tuple[Node, ...]:

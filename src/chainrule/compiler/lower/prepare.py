@@ -11,8 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from chainrule.compiler.lower.contraction import lane_side
+from chainrule.compiler.lower.loops import LOOPS, spelled
 from chainrule.compiler.lower.roles import Roles
-from chainrule.compiler.lower.views import is_view, source_of
+from chainrule.compiler.lower.views import (
+    HOSTED,
+    KERNELS,
+    MAPPED,
+    REDUCTIONS,
+    is_view,
+    source_of,
+)
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 
@@ -29,16 +38,21 @@ class Prepared:
 
     def order(self, node: Node) -> Order:
         """The axes of a value, outermost first."""
-        return self.orders.get(node, tuple(range(node.type.rank)))
+        return self.orders.get(node, natural(node))
 
 
 def prepare(graph: Graph, roles: Roles) -> Prepared:
     """Copies where a value must be stored on its own, then layouts, then copies between them."""
-    graph = _own_outputs(rebuild(graph, _store_operands))
+    graph = _own_outputs(rebuild(spelled(graph, roles), _store_operands))
     orders = _vote(graph, roles)
     graph, orders = _copy_to_layout(graph, orders)
     _spread_orders(graph, roles, orders)
     return Prepared(graph, roles, orders)
+
+
+def natural(node: Node) -> Order:
+    """The order of the axes as they stand."""
+    return tuple(range(node.type.rank))
 
 
 def copy(x: Node) -> Node:
@@ -52,7 +66,7 @@ def is_general_reshape(node: Node) -> bool:
 
 
 def _computed(node: Node) -> bool:
-    return node.op in ELEMENTWISE or node.op in ("dot", "sum", "max")
+    return node.op in MAPPED | REDUCTIONS | KERNELS or node.op in ("dot", "item")
 
 
 def _store_operands(node: Node, inputs: tuple[Node, ...]) -> Node:
@@ -61,13 +75,19 @@ def _store_operands(node: Node, inputs: tuple[Node, ...]) -> Node:
         inputs = tuple(x if _computed(x) else copy(x) for x in inputs)
     if node.op == "dot":
         inputs = tuple(x if _is_readable(x) else copy(x) for x in inputs)
+    if node.op in HOSTED:
+        inputs = tuple(x if _is_stored(x) else copy(x) for x in inputs)
     return with_inputs(node, inputs)
 
 
 def _is_readable(x: Node) -> bool:
     """Whether a product can read x where it lies: stored, perhaps through a transpose."""
-    while is_view(x) and x.op in ("transpose", "reshape"):
+    while is_view(x) and x.op in ("transpose", "reshape", "broadcast"):
         x = x.inputs[0]
+    return _is_stored(x)
+
+
+def _is_stored(x: Node) -> bool:
     return _computed(x) or x.op == "input" or is_general_reshape(x)
 
 
@@ -82,15 +102,6 @@ def _own_outputs(graph: Graph) -> Graph:
     return Graph(graph.inputs, tuple(outputs))
 
 
-def lane_side(dot: Node, order: Order) -> tuple[Node, int]:
-    """(operand, axis of it) along which the lanes of a product run."""
-    a_axis, b_axis = dot.attributes["a_axis"], dot.attributes["b_axis"]
-    assert isinstance(a_axis, int) and isinstance(b_axis, int)
-    if order[-1] == dot.type.rank - 1:
-        return dot.inputs[1], 1 - b_axis
-    return dot.inputs[0], 1 - a_axis
-
-
 def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
     """For each carried matrix the layout that most of its products want, the first on a tie."""
     states = {n for n, role in zip(graph.inputs, roles.inputs, strict=True) if role == "state"}
@@ -98,8 +109,8 @@ def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
     for node in graph.nodes:
         if node.op != "dot":
             continue
-        operand, axis = lane_side(node, (0, 1))
-        source, labels = source_of(operand)
+        side, axis = lane_side(node, natural(node))
+        source, labels = source_of(node.inputs[side])
         if source in states and source.type.rank == 2:
             wanted = (1, 0) if labels[0] == axis else (0, 1)
             votes.setdefault(source, Counter())[wanted] += 1
@@ -121,11 +132,12 @@ def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dic
         node = with_inputs(node, inputs)
         if node.op != "dot":
             return node
-        operand, axis = lane_side(node, (0, 1))
+        side, axis = lane_side(node, natural(node))
+        operand = node.inputs[side]
         source, labels = source_of(operand)
-        if operand.type.rank < 2 or _contiguous_axis(source, labels, orders) == axis:
+        if _contiguous_axis(source, labels, orders) == axis:
             return node
-        order = (1 - axis, axis)
+        order = (*(k for k in range(operand.type.rank) if k != axis), axis)
         made = copies.setdefault((operand, order), copy(operand))
         orders[made] = order
         return with_inputs(node, tuple(made if x is operand else x for x in inputs))
@@ -153,7 +165,7 @@ def _color(node: Node, order: Order, graph: Graph, orders: dict[Node, Order]) ->
         node = stack.pop()
         if node in orders or not (node.op in ELEMENTWISE or node.op == "dot"):
             continue
-        if any(map(is_general_reshape, graph.users[node])):
+        if any(is_general_reshape(x) or x.op in LOOPS for x in graph.users[node]):
             continue  # its memory is read in another shape, which only row-major memory allows
         orders[node] = order
         near = [*(node.inputs if node.op != "dot" else ()), *graph.users[node]]

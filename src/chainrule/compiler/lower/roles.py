@@ -7,14 +7,20 @@ from typing import Literal
 
 #: array: the caller's memory, row-major. state: carried from step to step, in a layout of ours.
 #: rows: gathered from the caller's rows by the order of examples. scalar: one number a step.
-InputRole = Literal["array", "state", "rows", "scalar"]
+#: Of a loop's body, slice: a part of the caller's array for each step. carry: the caller's memory,
+#: row-major, written over by each step.
+InputRole = Literal["array", "state", "rows", "scalar", "slice", "carry"]
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRole:
-    """array: the caller's memory. state: the next value of input ``state``. scalar: a record."""
+    """What becomes of an output.
 
-    kind: Literal["array", "state", "scalar"]
+    array: the caller's memory. state: the next value of input ``state``. scalar: a record. slice:
+    a part of the caller's array for each step.
+    """
+
+    kind: Literal["array", "state", "scalar", "slice"]
     state: int = -1
 
 

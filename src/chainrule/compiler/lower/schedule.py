@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chainrule.compiler.lower.buffers import Buffer, Memory
+from chainrule.compiler.lower.contraction import result_labels
 from chainrule.compiler.lower.group import Nest, behind_views, storage_of
+from chainrule.compiler.lower.loops import LOOPS, is_alone
 from chainrule.compiler.lower.prepare import Prepared, copy, is_general_reshape
-from chainrule.compiler.lower.views import Label, references, source_of
+from chainrule.compiler.lower.views import Label, references
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import BATCH, Size
 
@@ -36,7 +38,7 @@ class Gather:
 
 
 Work = Nest | Gather
-Key = Size | Literal["one"]
+Key = Size | Literal["one", "all"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +49,15 @@ class Schedule:
 
 
 def partition(work: Work) -> Key:
-    """The length that a nest shares out, or "one" if the first thread does it all."""
+    """The length that a nest shares out, or "one" if the first thread does it all.
+
+    A loop whose body threads share is entered by "all" of them.
+    """
     if isinstance(work, Gather):
         return BATCH
-    return work.shape[work.order[0]] if work.shape else "one"
+    if work.anchor is not None and work.anchor.op in LOOPS:
+        return "one" if is_alone(work.anchor) else "all"
+    return work.shape[work.order[0]] if work.shares else "one"
 
 
 # -- what a nest touches -----------------------------------------------------------------------
@@ -67,25 +74,10 @@ def reads(
             return x is not member and (x in known or x in nest.members)
 
         if member.op == "dot":
-            found += _dot_reads(member)
+            found += [result_labels(member, side) for side in (0, 1)]
             continue
         labels: tuple[Label, ...] = tuple(range(member.type.rank))
         found += [r for r in references(member, labels, stored) if r[0] not in nest.members]
-    return found
-
-
-def _dot_reads(dot: Node) -> list[tuple[Node, tuple[Label, ...]]]:
-    """The operands of a product, labelled with the axes of its result."""
-    found = []
-    position = 0
-    for operand, name in zip(dot.inputs, ("a_axis", "b_axis"), strict=True):
-        inner = dot.attributes[name]
-        labels: list[Label] = []
-        for axis in range(operand.type.rank):
-            labels.append(None if axis == inner else position)
-            position += axis != inner
-        source, own = source_of(operand)
-        found.append((source, tuple(None if k is None else labels[k] for k in own)))
     return found
 
 
@@ -100,9 +92,9 @@ def accesses(prepared: Prepared, memory: Memory, work: Work) -> list[Access]:
     axis = work.order[0] if work.order else -1
     found = []
     for node, labels in reads(prepared, work, dict.fromkeys(memory.of)):
-        part = None if is_general_reshape(node) else _part(labels, axis)
+        part = _part(labels, axis) if work.shares and not is_general_reshape(node) else None
         found.append(Access(memory.of[node].slot, False, part))
-    own = axis if axis >= 0 else None
+    own = axis if axis >= 0 and work.shares else None
     return found + [Access(memory.of[root].slot, True, own) for root in work.roots]
 
 
@@ -226,7 +218,8 @@ def _take_place(
     readers = _readers(prepared, nests, old)
     if not readers.pop(writer, True) or prepared.order(old) != prepared.order(new):
         return False
-    if nests[writer].kind == "rows" or any(_reaches(after, reader, writer) for reader in readers):
+    alone = nests[writer].kind == "rows" or new.op == "item"
+    if alone or any(_reaches(after, reader, writer) for reader in readers):
         return False
     after[writer] |= set(readers)
     return True

@@ -9,34 +9,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
+from chainrule.compiler.lower.loops import LOOPS
+from chainrule.compiler.passes.build import axes_of
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Node
+from chainrule.ops.record import HOST, PRIMITIVES
 
 T = TypeVar("T")
 LEAVES: Final = frozenset({"constant", "size", "iota"})
+REDUCTIONS: Final = frozenset({"sum", "max", "prod"})
+#: What one element of a loop computes by itself.
+MAPPED: Final = ELEMENTWISE | {"take"}
+#: What runs along an axis, each element behind the one before.
+RUNNING: Final = frozenset({"recurrence", "cumlogsumexp", "argcummax"})
+#: What the first thread does alone, through all of its operands.
+ALONE: Final = frozenset({"scatter_add", "last_of"})
+#: What lies behind one another in memory.
+JOINED: Final = "concatenate"
+#: What NumPy does, called from the native code.
+HOSTED: Final = frozenset(name for name, p in PRIMITIVES.items() if p.lower == HOST)
+#: What has a loop of its own that nothing else joins.
+KERNELS: Final = RUNNING | ALONE | HOSTED | LOOPS | {JOINED}
 #: An axis of a loop by its number, or None for an index that no single axis of the loop gives.
 Label = int | None
 
 
-def axes_of(node: Node) -> tuple[int, ...]:
-    """The axes attribute, as numbers."""
-    axes = node.attributes["axes"]
-    assert isinstance(axes, tuple)
-    return tuple(a for a in axes if isinstance(a, int))
-
-
 def starts_of(node: Node) -> tuple[int, ...]:
-    """The starts attribute, as numbers."""
-    starts = node.attributes["starts"]
-    assert isinstance(starts, tuple)
-    return tuple(a for a in starts if isinstance(a, int))
+    """The places at which a slice or a padding begins."""
+    return axes_of(node, "starts")
+
+
+def shared_axes(node: Node) -> int:
+    """How many first axes belong to examples that have places of their own."""
+    count = node.attributes.get("batch", 0)
+    assert isinstance(count, int)
+    return count
+
+
+_VIEWS: Final = frozenset({"broadcast", "transpose", "slice", "pad", "shear", "unshear"})
 
 
 def is_view(node: Node) -> bool:
     """Whether a node only renames the elements of its operand."""
-    return node.op in ("broadcast", "transpose", "slice", "pad") or (
-        node.op == "reshape" and is_unit_reshape(node)
-    )
+    return node.op in _VIEWS or (node.op == "reshape" and is_unit_reshape(node))
 
 
 def is_inline(node: Node) -> bool:
@@ -60,8 +75,10 @@ def view_index(node: Node, index: tuple[T, ...], zero: T) -> tuple[T, ...]:
 def operand_labels(node: Node, labels: tuple[Label, ...]) -> tuple[Label, ...]:
     """The labels of the operand of a view; an axis that is shifted loses its label."""
     if node.op in ("slice", "pad"):
-        same = zip(node.inputs[0].type.shape, node.type.shape, labels, strict=True)
-        return tuple(label if n == m else None for n, m, label in same)
+        same = zip(node.inputs[0].type.shape, node.type.shape, starts_of(node), labels, strict=True)
+        return tuple(label if n == m and start == 0 else None for n, m, start, label in same)
+    if node.op in ("shear", "unshear"):
+        return tuple(None if k == node.attributes["axis"] else x for k, x in enumerate(labels))
     return view_index(node, labels, None)
 
 
@@ -91,8 +108,20 @@ def _operands(node: Node, labels: tuple[Label, ...]) -> list[tuple[Node, tuple[L
         return [(operand, labels) for operand in node.inputs]
     if is_view(node):
         return [(node.inputs[0], operand_labels(node, labels))]
-    if node.op in ("sum", "max"):
+    if node.op in REDUCTIONS:
         return [(node.inputs[0], reduced_labels(node, labels))]
+    if node.op == "take":
+        x, i = node.inputs
+        shared = labels[: shared_axes(node)]
+        return [(i, labels[: i.type.rank]), (x, (*shared, None, *labels[i.type.rank :]))]
+    if node.op in RUNNING or node.op == "check":
+        return [(operand, labels) for operand in node.inputs]
+    if node.op == JOINED:
+        axis = node.attributes["axis"]
+        own = tuple(None if k == axis else x for k, x in enumerate(labels))
+        return [(operand, own) for operand in node.inputs]
+    if node.op in KERNELS:
+        return [(operand, (None,) * operand.type.rank) for operand in node.inputs]
     assert node.op in LEAVES, f"{node.op} must be stored before it is read"
     return []
 

@@ -170,6 +170,11 @@ class Emitter:
         """Floats only: an integer division can trap."""
         return self._binary("fdiv", "", x, y)
 
+    def divide_exactly(self, x: Val, by: int) -> Val:
+        """x / by for integers, rounded towards zero; ``by`` is a number other than 0 and -1."""
+        assert by not in (0, -1), by
+        return self._binary("", "sdiv", x, self.constant(by, x.type))
+
     def and_(self, x: Val, y: Val) -> Val:
         return self._binary("", "and", x, y)
 
@@ -353,9 +358,9 @@ class Emitter:
         bits = ", ".join(f"i1 {'true' if k < valid else 'false'}" for k in range(lanes))
         return f"<{bits}>"
 
-    def call(self, name: str, *operands: Val) -> Val:
-        """An elementary function of our own, written in place."""
-        return self.functions[name](self, *operands)
+    def call(self, name: str, *operands: Val, **numbers: int) -> Val:
+        """An elementary function of our own, written in place; ``numbers`` are known now."""
+        return self.functions[name](self, *operands, **numbers)
 
     def larger(self, x: Val, y: Val) -> Val:
         """max(x, y); a NaN in either gives a NaN, as in NumPy."""

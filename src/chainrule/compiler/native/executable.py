@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.compiler.lower.buffers import Buffer, itemsize
-from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.loops import effort_of
+from chainrule.compiler.lower.plan import Plan, all_plans
+from chainrule.compiler.native.host import HostCall
 from chainrule.compiler.native.jit import assemble
-from chainrule.compiler.native.program import gathered_buffers, words_of, write_module
+from chainrule.compiler.native.program import (
+    checks,
+    gathered_buffers,
+    hosted,
+    words_of,
+    write_module,
+)
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.threads import run_together
+from chainrule.ir.graph import Node
 from chainrule.ir.types import sized
+from chainrule.ops.index import outside_error
 
 _LINE = 64
 
@@ -41,6 +50,11 @@ class Executable:
         self._batch = -1
         self._kept: dict[int, Any] = {}
         self._lock = threading.Lock()
+        self._fault = aligned(_LINE).view(np.int64)
+        self._hosts = [HostCall(node, buffers) for node, buffers in _host_arrays(plan)]
+        for k, host in enumerate(self._hosts):
+            self._table[self._words.host(k)] = host.address
+        self._slots = _caller_slots(plan)
         for buffer in plan.state_buffers():
             memory = aligned(buffer.elements(1) * itemsize(buffer))
             self._point(buffer.slot, memory)
@@ -91,44 +105,102 @@ class Executable:
             threads: how many threads share the work.
         """
         with self._lock:
-            self._make_room(batch)
-            graph, roles, words = self.plan.graph, self.plan.roles, self._words
-            owned = [
-                n
-                for n, r in zip(graph.inputs, roles.inputs, strict=True)
-                if r in ("array", "scalar")
-            ]
-            given = [
-                n for n, r in zip(graph.outputs, roles.outputs, strict=True) if r.kind != "state"
-            ]
-            for node, array in [
-                *zip(owned, inputs, strict=True),
-                *zip(given, outputs, strict=True),
-            ]:
-                self._point(self.plan.memory.of[node].slot, array)
-            for k, array in enumerate(rows):
-                self._point(words.source(k), array)
-            if order is not None:
-                self._point(words.place("order"), order)
-            self._barrier[:] = 0
-            self._point(words.place("barrier"), self._barrier)
-            self._table[words.place("batch")] = batch
-            self._table[words.place("steps")] = steps
+            self._fill(inputs, outputs, batch, steps, order, rows)
             try:
                 run_together(self._code.call, self._table.ctypes.data, threads)
             finally:  # the caller's arrays are the caller's to keep alive
                 self._kept = {b.slot: self._kept[b.slot] for b in self.plan.state_buffers()}
+            self._raise_what_went_wrong(batch)
+
+    def fixed(
+        self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
+    ) -> Callable[[], None]:
+        """One step on these very arrays, on one thread, as quickly as it can be called.
+
+        For small programs: Python's lock is held. Not to be called by two threads at once.
+        """
+        with self._lock:
+            self._fill(inputs, outputs, 0, 1, None, ())
+            table, kept = self._table.copy(), [*inputs, *outputs]
+        call = self._code.prepare_quick(table.ctypes.data)
+        if not self._hosts and not checks(self.plan):
+            call.kept = (self, table, kept)
+            return call  # type: ignore[no-any-return]
+
+        def run() -> None:
+            assert kept
+            call()
+            self._raise_what_went_wrong(0)
+
+        return run
+
+    def _fill(
+        self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], batch: int, steps: int,
+        order: np.ndarray | None, rows: Sequence[np.ndarray],
+    ) -> None:  # fmt: skip
+        """Write the addresses and the numbers of a run into the table."""
+        self._make_room(batch)
+        words = self._words
+        for slot, array in zip(self._slots, [*inputs, *outputs], strict=True):
+            self._point(slot, array)
+        for k, array in enumerate(rows):
+            self._point(words.source(k), array)
+        if order is not None:
+            self._point(words.place("order"), order)
+        self._barrier[:] = 0
+        self._point(words.place("barrier"), self._barrier)
+        self._point(words.place("fault"), self._fault)
+        self._table[words.place("batch")] = batch
+        self._table[words.place("steps")] = steps
+
+    def _raise_what_went_wrong(self, batch: int) -> None:
+        """Native code notes what is wrong and goes on; it is an error when it has ended."""
+        number, place = (int(n) for n in self._fault[:2])
+        self._fault[:] = 0
+        errors = [host.error for host in self._hosts if host.error]
+        for host in self._hosts:
+            host.error = None
+        if number:
+            check = checks(self.plan)[number - 1].anchor
+            assert check is not None
+            (size,) = sized((check.attributes["size"],), batch)  # type: ignore[arg-type]
+            raise outside_error(place - size if place < 0 else place, size, check.where)
+        if errors:
+            raise errors[0]
 
     def _make_room(self, batch: int) -> None:
         """Lay the scratch buffers out for this batch."""
         if batch == self._batch:
             return
-        offsets, total = self.plan.offsets(batch)
+        places: dict[int, int] = {}
+        total = 0
+        for k, plan in enumerate(all_plans(self.plan)):
+            offsets, size = plan.offsets(batch)
+            first = self._words.region(k - 1) if k else 0
+            places.update({first + slot: total + offset for slot, offset in offsets.items()})
+            total += size
         if total > len(self._scratch):
             self._scratch = aligned(total)
-        for slot, offset in offsets.items():
-            self._table[slot] = self._scratch.ctypes.data + offset
+        for place, offset in places.items():
+            self._table[place] = self._scratch.ctypes.data + offset
         self._batch = batch
+
+
+def _caller_slots(plan: Plan) -> list[int]:
+    """Where the addresses of the caller's inputs and outputs stand, in order."""
+    graph, roles = plan.graph, plan.roles
+    inputs = zip(graph.inputs, roles.inputs, strict=True)
+    outputs = zip(graph.outputs, roles.outputs, strict=True)
+    owned = [node for node, role in inputs if role in ("array", "scalar")]
+    owned += [node for node, role in outputs if role.kind != "state"]
+    return [plan.memory.of[node].slot for node in owned]
+
+
+def _host_arrays(plan: Plan) -> list[tuple[Node, list[Buffer]]]:
+    """Each operation that NumPy does, and the arrays that it reads and writes."""
+    memory = {root: each.memory for each in all_plans(plan) for root in each.memory.of}
+    nodes = [nest.anchor for nest in hosted(plan) if nest.anchor]
+    return [(node, [memory[node].of[x] for x in (*node.inputs, node)]) for node in nodes]
 
 
 def gathered_inputs(plan: Plan) -> list[int]:
@@ -139,12 +211,9 @@ def gathered_inputs(plan: Plan) -> list[int]:
 
 def operations(plan: Plan, batch: int) -> float:
     """Multiplications and additions of one step, products and stored elements counted."""
-    total = 0.0
-    for node in plan.graph.nodes:
-        elements = float(math.prod(sized(node.type.shape, batch)))
-        if node.op == "dot":
-            inner = node.inputs[0].type.shape[node.attributes["a_axis"]]  # type: ignore[index]
-            total += 2 * elements * sized((inner,), batch)[0]
-        elif node.op != "input":
-            total += elements
-    return total
+    return effort_of(plan.graph, batch).total
+
+
+def shareable(plan: Plan, batch: int) -> float:
+    """Those of them that threads can share: short steps of a loop are done by one."""
+    return effort_of(plan.graph, batch).shared

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.lower.views import axes_of
 from chainrule.compiler.native.emit import I64, Val
 from chainrule.compiler.native.memory import Entry, Index, Lanes
 from chainrule.compiler.native.values import Body
+from chainrule.compiler.passes.build import axes_of
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 

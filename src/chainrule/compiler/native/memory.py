@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.lower.buffers import Buffer, Extent
-from chainrule.compiler.native.elementary import BINARY, FUNCTIONS
+from chainrule.compiler.native.elementary import BINARY, FUNCTIONS, OTHERS
 from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
 from chainrule.ir.graph import Node
 from chainrule.ir.types import DTYPE_NAMES, Size
@@ -23,6 +23,10 @@ class Near:
     base: Val
     plus: int
 
+    def from_base(self, base: Val) -> Near:
+        """The same distance behind another position."""
+        return Near(base, self.plus)
+
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
@@ -31,6 +35,10 @@ class Lanes:
     base: Val
     valid: Val | int | None = None
     plus: int = 0
+
+    def from_base(self, base: Val) -> Lanes:
+        """As many positions behind another one."""
+        return Lanes(base, self.valid, self.plus)
 
 
 Entry = Val | Near | Lanes
@@ -54,7 +62,7 @@ class Place:
     def __init__(
         self, stored: Mapping[Node, Buffer], inside: Mapping[Node, object], lanes: int
     ) -> None:
-        self.e = Emitter({**FUNCTIONS, **BINARY})
+        self.e = Emitter({**FUNCTIONS, **BINARY, **OTHERS})
         self.lanes = lanes
         self.stored = stored
         self.inside = inside
@@ -176,6 +184,8 @@ class Place:
         if not index and buffer.slot not in self._own_slots:
             value = self.once(buffer.slot, lambda: self._load_one(buffer, index))
             return self._from_memory(buffer, value)
+        if sum(map(has_lanes, index)) > 1:
+            return self._from_memory(buffer, self._load_across(buffer, index))
         lanes, stride = self._lanes(buffer, index)
         if lanes is None:
             return self._from_memory(buffer, self._load_one(buffer, index))
@@ -189,6 +199,20 @@ class Place:
     def _load_one(self, buffer: Buffer, index: Index) -> Val:
         kind = memory_kind(buffer.type.dtype)
         return self.e.load(self.address(buffer, index), NativeType(kind))
+
+    def _load_across(self, buffer: Buffer, index: Index) -> Val:
+        """Lanes that run along several axes at once, as on a diagonal."""
+        steps = self.e.constant(0, NativeType("i64", self.lanes))
+        valid: Val | int | None = None
+        for entry, extent in zip(index, buffer.strides, strict=True):
+            if has_lanes(entry):
+                assert not isinstance(entry, Near)
+                valid = self._valid(buffer, entry) if valid is None else valid
+                steps = self.e.add(steps, self.times(self.positions(entry), self.extent(extent)))
+        outer = tuple(self.positions(k) if has_lanes(k) else k for k in index)
+        kind = memory_kind(buffer.type.dtype)
+        places = self.e.pointers(self.address(buffer, outer), steps, kind)
+        return self.e.gather(places, NativeType(kind, self.lanes), valid)
 
     def _lanes(self, buffer: Buffer, index: Index) -> tuple[Lanes | Val | None, Val]:
         """The entry that has lanes, if one has, and its stride."""
@@ -208,8 +232,8 @@ class Place:
         kind = memory_kind(buffer.type.dtype)
         return self.e.load(self.e.pointer(base, offset, kind), NativeType(kind))
 
-    def store(self, buffer: Buffer, index: Index, value: Val) -> None:
-        """Write a value to its place."""
+    def store(self, buffer: Buffer, index: Index, value: Val, beside: bool = False) -> None:
+        """Write a value to its place; ``beside`` it, in the same row, stand others to be kept."""
         kind = memory_kind(buffer.type.dtype)
         value = self.e.convert(value, kind) if value.type.kind == "i1" else value
         assert value.type.kind == kind, (buffer, value)
@@ -219,7 +243,7 @@ class Place:
             self.e.store(value, self.address(buffer, index))
             return
         value = self.e.splat(value, self.lanes)
-        valid = self._valid(buffer, lanes)
+        valid = lanes.valid if beside and isinstance(lanes, Lanes) else self._valid(buffer, lanes)
         if isinstance(lanes, Lanes) and stride.text == "1":
             self.e.store_part(value, self.address(buffer, index), valid)
         else:

@@ -10,19 +10,21 @@ Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplicat
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, Extent, itemsize
+from chainrule.compiler.lower.contraction import Loop, lane_side, operand_loops, source_loops
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.native.emit import NativeType, Val
 from chainrule.compiler.native.loops import HIGH, LOW, store
 from chainrule.compiler.native.memory import Entry, Index, Lanes, Near, kind_of, memory_kind
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.values import Body
+from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Node
-from chainrule.ir.types import Size
+from chainrule.ir.types import Shape, Size
 
 #: Steps of the inner axis between asking for a vector and using it: a far cache's latency.
 _AHEAD: Final = 16
@@ -32,42 +34,66 @@ _NEAR: Final = 24 << 10
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """One side of a product in memory: which axis of its array is the outer, which the inner."""
+    """One side of a product in memory, and the loop that each axis of its array runs with."""
 
     buffer: Buffer
-    outer: int
-    inner: int
+    loops: tuple[Loop | None, ...]
 
-    def index(self, body: Body, outer: Entry, inner: Entry) -> Index:
-        """The index of an element; axes of size one are at 0."""
+    def index(self, body: Body, entries: Mapping[Loop, Entry]) -> Index:
+        """The index of an element; a loop that is not given, or none, is at 0."""
         zero = body.e.i64(0)
-        rank = self.buffer.type.rank
-        return tuple(
-            outer if k == self.outer else inner if k == self.inner else zero for k in range(rank)
-        )
+        return tuple(zero if k is None else entries.get(k, zero) for k in self.loops)
+
+    def stride(self, loop: Loop) -> Extent:
+        """How far apart neighbours along a loop lie: not at all where the loop repeats them."""
+        return self.buffer.strides[self.loops.index(loop)] if loop in self.loops else Extent(0)
 
 
-def _operand(body: Body, node: Node, name: str, side: int) -> Operand:
-    inner = node.attributes[name]
-    source, labels = source_of(node.inputs[side])
-    assert isinstance(inner, int)
-    return Operand(body.stored[source], _place(labels, 1 - inner), _place(labels, inner))
-
-
-def _place(labels: tuple[Label, ...], axis: int) -> int:
-    return labels.index(axis)
+def _operand(body: Body, node: Node, side: int) -> Operand:
+    source, loops = source_loops(node, side)
+    return Operand(body.stored[source], loops)
 
 
 def write_product(body: Body, nest: Nest, target: Target) -> None:
-    """Write the tiles of a product over this thread's share of its outer axis."""
+    """Write the tiles of a product over this thread's share of the outermost axis.
+
+    The lanes run along the last axis of the nest's order, the rows of a tile along the last free
+    axis of the other operand; all other axes are loops around the tiles.
+    """
     node = nest.anchor
-    assert node is not None and len(nest.order) == 2
-    first = _operand(body, node, "a_axis", 0)
-    second = _operand(body, node, "b_axis", 1)
-    by_rows, by_lanes = (first, second) if nest.order == (0, 1) else (second, first)
-    inner = node.inputs[0].type.shape[node.attributes["a_axis"]]  # type: ignore[index]
-    tiles = _Tiles(body, nest, by_rows, by_lanes, inner)
-    columns = nest.shape[nest.order[1]]
+    assert node is not None
+    side, _ = lane_side(node, nest.order)
+    shared = len(sides(node)[0].shared)
+    rows = [k for k in operand_loops(node)[1 - side] if k >= shared][-1]
+    operands = _operand(body, node, 1 - side), _operand(body, node, side)
+    inner = sides(node)[0].sizes(sides(node)[0].inner)
+    outer = [k for k in nest.order[:-1] if k != rows]
+    tiles = _Tiles(body, nest, operands[0], operands[1], inner, rows)
+    _around(tiles, outer, lambda: _write_columns(tiles, target))
+
+
+def _around(tiles: _Tiles, outer: list[int], write: Callable[[], None]) -> None:
+    """Loops around the tiles, over the axes that are neither rows nor lanes."""
+    if not outer:
+        write()
+        return
+    axis, *rest = outer
+    body, nest = tiles.body, tiles.nest
+    low, high = (
+        (LOW, HIGH) if axis == nest.order[0] else (body.e.i64(0), body.size(nest.shape[axis]))
+    )
+
+    def at(place: Val, _: list[Val]) -> list[Val]:
+        tiles.outer[axis] = place
+        with body.block():
+            _around(tiles, rest, write)
+        return []
+
+    body.e.loop(low, high, 1, at)
+
+
+def _write_columns(tiles: _Tiles, target: Target) -> None:
+    columns = tiles.nest.shape[tiles.lanes_axis]
     if isinstance(columns, int):
         _static_columns(tiles, columns, target)
     else:
@@ -101,7 +127,7 @@ def _strips(vectors: int) -> list[tuple[int, int]]:
 def _any_columns(tiles: _Tiles, target: Target) -> None:
     """Columns of unknown number: strips of one vector, the last one perhaps cut."""
     body = tiles.body
-    e, lanes, end = body.e, body.lanes, body.size(tiles.nest.shape[tiles.nest.order[1]])
+    e, lanes, end = body.e, body.lanes, body.size(tiles.nest.shape[tiles.lanes_axis])
     rest = e.and_(end, e.i64(lanes - 1))
     whole = e.sub(end, rest)
 
@@ -132,16 +158,26 @@ def _heights(rows: Size, most: int) -> list[int]:
 
 class _Tiles:
     def __init__(
-        self, body: Body, nest: Nest, by_rows: Operand, by_lanes: Operand, inner: Size
+        self, body: Body, nest: Nest, by_rows: Operand, by_lanes: Operand, inner: Shape, rows: int
     ) -> None:
         self.body = body
         self.nest = nest
         self.by_rows = by_rows
         self.by_lanes = by_lanes
         self.inner = inner
+        self.rows_axis = rows
+        self.lanes_axis = nest.order[-1]
+        self.outer: dict[Loop, Entry] = {}
         assert nest.anchor is not None
         self.anchor = nest.anchor
         self.type = NativeType(kind_of(nest.anchor.type.dtype), body.lanes)
+
+    @property
+    def _range(self) -> tuple[Val, Val]:
+        """The rows of this thread: its share, or all if another axis is shared out."""
+        if self.rows_axis == self.nest.order[0]:
+            return LOW, HIGH
+        return self.body.e.i64(0), self.body.size(self.nest.shape[self.rows_axis])
 
     def strips(self, begin: int, end: int, width: int, short: int, target: Target) -> None:
         """Strips of ``width`` vectors from ``begin`` to ``end``, ``short`` lanes too many."""
@@ -160,10 +196,10 @@ class _Tiles:
     def rows(self, column: Val, width: int, valid: Val | int | None, target: Target) -> None:
         """All rows of one strip, in tiles of falling heights."""
         e = self.body.e
-        heights = _heights(self.nest.shape[self.nest.order[0]], tile_rows(width, target.registers))
-        low = LOW
+        heights = _heights(self.nest.shape[self.rows_axis], tile_rows(width, target.registers))
+        low, high = self._range
         for height in heights:
-            end = e.sub(HIGH, e.i64(height - 1))
+            end = self.body.plus(high, e.i64(1 - height))
 
             def tile(row: Val, _: list[Val], height: int = height) -> list[Val]:
                 with self.body.block():
@@ -199,7 +235,8 @@ class _Tiles:
 
     def _index(self, at: Entry, lane: Lanes) -> Index:
         """The place of one row and run of lanes in the domain."""
-        return (at, lane) if self.nest.order == (0, 1) else (lane, at)
+        entries = {**self.outer, self.rows_axis: at, self.lanes_axis: lane}
+        return tuple(entries[k] for k in range(len(self.nest.shape)))
 
     @property
     def _is_long(self) -> bool:
@@ -231,14 +268,38 @@ class _Tiles:
             store(self.body, self.nest, index)
 
     def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
+        """Loops over the contracted axes, the last one innermost, carrying the tile."""
+        start = [self.body.e.constant(0, self.type)] * (height * len(columns))
+        return self._contract(0, {}, start, row, height, columns)
+
+    def _contract(
+        self, k: int, inner: dict[Loop, Entry], sums: list[Val], row: Val, height: int,
+        columns: list[Lanes],
+    ) -> list[Val]:  # fmt: skip
+        if k >= len(self.inner) - 1:
+            return self._innermost(inner, sums, row, height, columns)
+
+        def at(place: Val, carried: list[Val]) -> list[Val]:
+            with self.body.block():
+                places = {**inner, ~k: place}
+                return self._contract(k + 1, places, carried, row, height, columns)
+
+        return self.body.e.loop(self.body.e.i64(0), self.body.size(self.inner[k]), 1, at, sums)
+
+    def _innermost(
+        self, inner: dict[Loop, Entry], sums: list[Val], row: Val, height: int,
+        columns: list[Lanes],
+    ) -> list[Val]:  # fmt: skip
         body, e = self.body, self.body.e
         rows, lanes = self.by_rows, self.by_lanes
-        start = [e.constant(0, self.type)] * (height * len(columns))
-        start += [
-            body.address(rows.buffer, rows.index(body, row, e.i64(0))),
-            body.address(lanes.buffer, lanes.index(body, columns[0], e.i64(0))),
+        row_at = {**self.outer, **inner, self.rows_axis: row}
+        lane_at = {**self.outer, **inner, self.lanes_axis: columns[0]}
+        start = [
+            *sums,
+            body.address(rows.buffer, rows.index(body, row_at)),
+            body.address(lanes.buffer, lanes.index(body, lane_at)),
         ]
-
+        last = len(self.inner) - 1
         far = self._is_far(len(columns))
 
         def step(_: Val, carried: list[Val]) -> list[Val]:
@@ -250,33 +311,36 @@ class _Tiles:
             for q in range(height):
                 x = self._scalar(row_at, q)
                 out += [e.fma(x, v, sums[q * len(columns) + k]) for k, v in enumerate(vectors)]
-            return [*out, self._next(rows, row_at), self._next(lanes, lane_at)]
+            return [*out, self._next(rows, row_at, ~last), self._next(lanes, lane_at, ~last)]
 
-        return e.loop(e.i64(0), body.size(self.inner), 1, step, start)[:-2]
+        return e.loop(e.i64(0), body.size(self.inner[last]), 1, step, start)[:-2]
 
     def _is_far(self, width: int) -> bool:
         """Whether the strip of the lane operand is too large to be in the nearest cache."""
-        if not isinstance(self.inner, int) or self.by_lanes.buffer.order[-1] != self.by_lanes.outer:
+        size, buffer = self.inner[-1], self.by_lanes.buffer
+        if len(self.inner) > 1 or not isinstance(size, int):
             return False
-        return self.inner * width * self.body.lanes * itemsize(self.by_lanes.buffer) > _NEAR
+        if self.by_lanes.loops[buffer.order[-1]] != self.lanes_axis:
+            return False
+        return size * width * self.body.lanes * itemsize(buffer) > _NEAR
 
     def _ask_ahead(self, at: Val, columns: list[Lanes]) -> None:
         """Ask for the vectors some steps of the inner axis ahead."""
         buffer, e = self.by_lanes.buffer, self.body.e
-        stride = buffer.strides[self.by_lanes.inner].scale
+        stride = self.by_lanes.stride(~(len(self.inner) - 1)).scale
         for lane in columns:
             place = e.i64(_AHEAD * stride + lane.plus)
             e.prefetch(e.pointer(at, place, memory_kind(buffer.type.dtype)))
 
-    def _next(self, operand: Operand, at: Val) -> Val:
-        """The address one further along the inner axis."""
-        stride = self.body.extent(operand.buffer.strides[operand.inner])
+    def _next(self, operand: Operand, at: Val, loop: Loop) -> Val:
+        """The address one further along a contracted axis."""
+        stride = self.body.extent(operand.stride(loop))
         return self.body.e.pointer(at, stride, memory_kind(operand.buffer.type.dtype))
 
     def _vector(self, at: Val, lane: Lanes) -> Val:
         """A vector of the strip at ``at``, which is where its first vector begins."""
         operand, body = self.by_lanes, self.body
-        stride = body.extent(operand.buffer.strides[operand.outer])
+        stride = body.extent(operand.stride(self.lanes_axis))
         kind = memory_kind(operand.buffer.type.dtype)
         begin = body.e.pointer(at, body.times(stride, body.e.i64(lane.plus)), kind)
         valid = None if operand.buffer.roomy else lane.valid
@@ -290,5 +354,5 @@ class _Tiles:
     def _scalar(self, at: Val, q: int) -> Val:
         """The element q rows below ``at``."""
         buffer, body = self.by_rows.buffer, self.body
-        stride = body.extent(buffer.strides[self.by_rows.outer])
+        stride = body.extent(self.by_rows.stride(self.rows_axis))
         return body.load_from(buffer, at, body.times(stride, body.e.i64(q)))

@@ -9,22 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chainrule.compiler.lower.buffers import GRANULE, Buffer
+from chainrule.compiler.lower.buffers import Buffer
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.lower.plan import Plan
-from chainrule.compiler.lower.schedule import Gather, Key, Work, accesses, partition
-from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
+from chainrule.compiler.lower.plan import Plan, all_plans
+from chainrule.compiler.lower.schedule import Gather, Work, accesses
+from chainrule.compiler.lower.views import HOSTED
+from chainrule.compiler.native.control import MEMCPY, Calls, Steps, is_loop, write_loop
+from chainrule.compiler.native.emit import I64, PTR, Emitter, Val
 from chainrule.compiler.native.gather import Function, Written, write_gather
+from chainrule.compiler.native.host import write_host
+from chainrule.compiler.native.kernels import write_check, write_kernel
 from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.memory import lanes_for, memory_kind
 from chainrule.compiler.native.products import write_product
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.transpose import is_transposition, write_transposition
 from chainrule.compiler.native.values import Body
-from chainrule.ir.types import BATCH
 
 #: Words behind the buffers' addresses: numbers of the run, then the addresses of gathered arrays.
-WORDS: Final = ("batch", "steps", "order", "barrier")
+WORDS: Final = ("batch", "steps", "order", "barrier", "fault")
 _SPINS: Final = 2000
 #: How a processor is told that a loop waits, by the beginning of its triple.
 _PAUSE: Final = {
@@ -41,6 +44,8 @@ class Words:
 
     buffers: int
     gathered: int
+    hosted: int
+    inner: tuple[int, ...]
 
     def place(self, name: str) -> int:
         return self.buffers + WORDS.index(name)
@@ -49,14 +54,23 @@ class Words:
         """The address of the caller's rows for the k-th gathered input."""
         return self.buffers + len(WORDS) + k
 
+    def host(self, k: int) -> int:
+        """The address of the function for the k-th operation that NumPy does."""
+        return self.source(self.gathered) + k
+
+    def region(self, k: int) -> int:
+        """The addresses of the buffers of the k-th plan of a loop's body."""
+        return self.host(self.hosted) + sum(self.inner[:k])
+
     @property
     def count(self) -> int:
-        return self.buffers + len(WORDS) + self.gathered
+        return self.region(len(self.inner))
 
 
 def words_of(plan: Plan) -> Words:
     """The table's layout for a plan."""
-    return Words(len(plan.memory.buffers), len(gathered_buffers(plan)))
+    inner = tuple(len(body.memory.buffers) for body in all_plans(plan)[1:])
+    return Words(len(plan.memory.buffers), len(gathered_buffers(plan)), len(hosted(plan)), inner)
 
 
 def gathered_buffers(plan: Plan) -> list[Buffer]:
@@ -68,42 +82,86 @@ def gathered_buffers(plan: Plan) -> list[Buffer]:
     return []
 
 
+def _works(plan: Plan) -> list[tuple[Plan, Work]]:
+    """Every piece of work with the plan it belongs to, those in loops included."""
+    return [
+        (each, work) for each in all_plans(plan) for phase in each.schedule.phases for work in phase
+    ]
+
+
+def _nests(plan: Plan) -> list[Nest]:
+    return [work for _, work in _works(plan) if isinstance(work, Nest)]
+
+
+def hosted(plan: Plan) -> list[Nest]:
+    """The nests that NumPy does, in order."""
+    return [nest for nest in _nests(plan) if nest.anchor and nest.anchor.op in HOSTED]
+
+
+def checks(plan: Plan) -> list[Nest]:
+    """The nests that check places; the k-th notes k + 1."""
+    return [nest for nest in _nests(plan) if nest.kind == "check"]
+
+
 def write_module(plan: Plan, target: Target) -> str:
     """The LLVM text of a plan."""
     declarations: set[str] = set()
     names: dict[str, str] = {}
     functions: dict[int, Function] = {}
-    for work in (work for phase in plan.schedule.phases for work in phase):
-        write = write_gather if isinstance(work, Gather) else _write_nest
-        slots, text = write(plan, work, target, declarations)  # type: ignore[arg-type]
+    numbers = {id(nest): k for k, nest in enumerate(checks(plan), 1)}
+    loops = [(each, work) for each, work in _works(plan) if is_loop(work)]
+    for each, work in _works(plan):
+        if is_loop(work):
+            continue
+        if isinstance(work, Gather):
+            slots, text = write_gather(each, work, target, declarations)
+        else:
+            slots, text = _write_nest(each, work, target, declarations, numbers.get(id(work), 0))
         name = names.setdefault(text, f"n{len(names)}")  # nests of one shape share a function
         functions[id(work)] = Function(name, slots)
-    run = _write_run(plan, functions)
+    calls = _calls(plan, functions, {id(work): f"loop{k}" for k, (_, work) in enumerate(loops)})
+    run = _write_run(plan, calls)
     texts = [f"define internal void @{name}{text}" for text, name in names.items()]
+    for each, work in loops:
+        text = write_loop(each, work, calls)  # type: ignore[arg-type]
+        texts.append(f"define internal i64 @{calls.loops[id(work)]}{text}")
+    if loops:
+        declarations.add(MEMCPY)
     header = f'target triple = "{target.triple}"'
     pause = _PAUSE.get(target.triple.partition("-")[0], "")
     barrier = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause)
     give = "SwitchToThread" if "windows" in target.triple else "sched_yield"
     barrier = barrier.replace("GIVE", give)
-    parts = [header, *sorted(declarations), f"declare i32 @{give}()", *texts, run, barrier]
+    parts = [header, *sorted(declarations), f"declare i32 @{give}()", *texts, run, _QUICK, barrier]
     return "\n\n".join([*parts, f"attributes {_ATTRIBUTES}"])
 
 
 # -- one nest ----------------------------------------------------------------------------------
 
 
-def _write_nest(plan: Plan, nest: Nest, target: Target, declarations: set[str]) -> Written:
+def _write_nest(
+    plan: Plan, nest: Nest, target: Target, declarations: set[str], number: int
+) -> Written:
     dtypes = [node.type.dtype for node in nest.members]
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
+    extra = ""
     if nest.kind == "dot":
         write_product(body, nest, target)
+    elif nest.kind == "check":
+        extra = ", ptr %fault"
+        write_check(body, nest, number)
+    elif nest.kind == "kernel" and nest.anchor and nest.anchor.op in HOSTED:
+        extra = ", ptr %host"
+        write_host(body, nest)
+    elif nest.kind == "kernel":
+        write_kernel(body, nest)
     elif is_transposition(body, nest):
         write_transposition(body, nest)
     else:
         write_loops(body, nest, _is_exact(plan, nest))
     pointers = "".join(f"ptr noalias {pointer.text}, " for pointer in body.slots.values())
-    head = f"({pointers}i64 %low, i64 %high, i64 %batch) #0 {{"
+    head = f"({pointers}i64 %low, i64 %high, i64 %batch{extra}) #0 {{"
     lines = [head, "entry:", *body.entry, *body.e.lines, "  ret void", "}"]
     return tuple(body.slots), "\n".join(lines)
 
@@ -118,20 +176,21 @@ def _is_exact(plan: Plan, nest: Nest) -> bool:
 # -- the loop over steps -------------------------------------------------------------------------
 
 
-def _write_run(plan: Plan, functions: dict[int, Function]) -> str:
+def _calls(plan: Plan, functions: dict[int, Function], loops: dict[int, str]) -> Calls:
+    words, inner = words_of(plan), all_plans(plan)[1:]
+    extras = {id(nest): words.place("fault") for nest in checks(plan)}
+    extras.update({id(nest): words.host(k) for k, nest in enumerate(hosted(plan))})
+    regions = {id(body): words.region(k) for k, body in enumerate(inner)}
+    return Calls(functions, loops, words.place("barrier"), regions, extras)
+
+
+def _write_run(plan: Plan, calls: Calls) -> str:
     e, words = Emitter(), words_of(plan)
-
-    def word(place: int, type_: NativeType) -> Val:
-        return e.load(e.pointer(Val(PTR, "%table"), e.i64(place), "i64"), type_)
-
-    pointers = [word(buffer.slot, PTR) for buffer in plan.memory.buffers]
-    sources = [word(words.source(k), PTR) for k in range(words.gathered)]
-    batch, steps = word(words.place("batch"), I64), word(words.place("steps"), I64)
-    order, barrier = word(words.place("order"), PTR), word(words.place("barrier"), PTR)
-    shares = {
-        key: _share(e, key, batch)
-        for key in dict.fromkeys(partition(w) for phase in plan.schedule.phases for w in phase)
-    }
+    pointers = [calls.word(e, buffer.slot, PTR) for buffer in plan.memory.buffers]
+    sources = [calls.word(e, words.source(k), PTR) for k in range(words.gathered)]
+    batch, count = (calls.word(e, words.place(name), I64) for name in ("batch", "steps"))
+    order = calls.word(e, words.place("order"), PTR)
+    steps = Steps(e, plan, calls, batch)
     per_step = _per_step_slots(plan)
 
     def step(at: Val, carried: list[Val]) -> list[Val]:
@@ -141,16 +200,9 @@ def _write_run(plan: Plan, functions: dict[int, Function]) -> str:
                 pointers[slot], at, memory_kind(plan.memory.buffers[slot].type.dtype)
             )
         rows = e.pointer(order, e.mul(at, batch), "i32")
-        target = carried[0]
-        for phase in plan.schedule.phases:
-            for work in phase:
-                _call(e, functions[id(work)], work, here, sources, rows, shares, batch)
-            target = e.define(
-                I64, f"call i64 @barrier({barrier.typed}, {target.typed}, i64 %threads)"
-            )
-        return [target]
+        return [steps.phases(here, [*sources, rows], carried[0])]
 
-    e.loop(e.i64(0), steps, 1, step, [e.i64(0)])
+    e.loop(e.i64(0), count, 1, step, [e.i64(0)])
     head = "define void @run(ptr %table, i64 %thread, i64 %threads) #0 {"
     return "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
 
@@ -164,34 +216,15 @@ def _per_step_slots(plan: Plan) -> list[int]:
     return [plan.memory.of[node].slot for node in nodes]
 
 
-def _share(e: Emitter, key: Key, batch: Val) -> tuple[Val, Val]:
-    """This thread's part of an axis: whole granules, the same for every nest over that length."""
-    if key == "one":
-        first = e.compare("eq", Val(I64, "%thread"), e.i64(0))
-        return e.i64(0), e.convert(first, "i64")
-    length = batch if key is BATCH else e.i64(key)  # type: ignore[arg-type]
-    granules = _ceil_div(e, length, e.i64(GRANULE))
-    size = e.mul(_ceil_div(e, granules, Val(I64, "%threads")), e.i64(GRANULE))
-    low = e.smaller(e.mul(Val(I64, "%thread"), size), length)
-    return low, e.smaller(e.add(low, size), length)
-
-
-def _ceil_div(e: Emitter, x: Val, y: Val) -> Val:
-    up = e.sub(e.add(x, y), e.i64(1))
-    return e.define(I64, f"udiv i64 {up.text}, {y.text}")
-
-
-def _call(
-    e: Emitter, function: Function, work: Work, pointers: list[Val], sources: list[Val], rows: Val,
-    shares: dict[Key, tuple[Val, Val]], batch: Val,
-) -> None:  # fmt: skip
-    low, high = shares[partition(work)]
-    arguments = [pointers[slot] for slot in function.slots]
-    if isinstance(work, Gather):
-        arguments += [*sources, rows]
-    text = ", ".join(x.typed for x in [*arguments, low, high, batch])
-    e.line(f"  call void @{function.name}({text})")
-
+#: One thread, on a table that is set once.
+_QUICK: Final = """
+@quick_table = global ptr null
+define void @quick() #0 {
+  %table = load ptr, ptr @quick_table
+  call void @run(ptr %table, i64 0, i64 1)
+  ret void
+}
+"""
 
 #: A counting barrier: nobody goes on before all have come as often as I have. It spins, since a
 #: step lasts microseconds, and gives the processor away when the wait is long.

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.lower.views import axes_of, is_view, starts_of, view_index
+from chainrule.compiler.lower.views import REDUCTIONS, is_view, view_index
 from chainrule.compiler.native.emit import NativeType, Val
-from chainrule.compiler.native.memory import Entry, Index, Place, has_lanes, is_literal, kind_of
+from chainrule.compiler.native.memory import Entry, Index, Place, has_lanes, kind_of
+from chainrule.compiler.native.moves import MOVES, moved_value
+from chainrule.compiler.passes.build import axes_of
 from chainrule.compiler.passes.fold import ELEMENTWISE
 from chainrule.ir.graph import Node
-from chainrule.ir.types import sized
 from chainrule.ops import PRIMITIVES
 
 #: The longest inner reduction that is written out instead of looped over.
@@ -49,7 +50,7 @@ class Body(Place):
             return []
         if node.op in ELEMENTWISE:
             return [(x, index) for x in node.inputs]
-        if is_view(node) and node.op not in ("slice", "pad"):
+        if is_view(node) and node.op not in MOVES:
             return [(node.inputs[0], view_index(node, index, self.e.i64(0)))]
         return []
 
@@ -58,18 +59,16 @@ class Body(Place):
             return self.load(self.stored[node], index)
         if node.op in ("constant", "size", "iota"):
             return self._leaf(node, index)
-        if node.op == "slice":
-            return self.value(node.inputs[0], self._shifted(node, index))
-        if node.op == "pad":
-            return self._padded(node, index)
+        if node.op in MOVES:
+            return moved_value(self, node, index)
         if is_view(node):
             zero = self.e.i64(0)
             return self.value(node.inputs[0], view_index(node, index, zero))
-        if node.op in ("sum", "max"):
+        if node.op in REDUCTIONS:
             return self._reduction(node, index)
         operands = [self.value(x, index) for x in node.inputs]
         lower = PRIMITIVES[node.op].lower
-        assert lower is not None, f"{node.op} reached the emission unstored"
+        assert callable(lower), f"{node.op} reached the emission unstored"
         return lower(self.e, *operands, **node.attributes)  # type: ignore[no-any-return]
 
     def _leaf(self, node: Node, index: Index) -> Val:
@@ -93,45 +92,13 @@ class Body(Place):
             value = self.e.mul(value, b) if power > 0 else self.e.div(value, b)
         return self.e.convert(value, type_.kind)
 
-    # -- indices ---------------------------------------------------------------------------------
-
-    def _shifted(self, node: Node, index: Index) -> Index:
-        return tuple(map(self.shifted, index, starts_of(node)))
-
-    def _padded(self, node: Node, index: Index) -> Val:
-        """Zero outside, inside the operand; an index outside is moved to the nearest inside."""
-        (x,), e = node.inputs, self.e
-        inside: Val | None = None
-        moved: list[Entry] = []
-        for entry, start, n, m in zip(
-            index, starts_of(node), x.type.shape, node.type.shape, strict=True
-        ):
-            if n == m:
-                moved.append(entry)
-                continue
-            position = self.positions(entry)
-            if is_literal(position):  # a column that is written out is known to be in or out
-                at = e.i64(int(position.text) - start)
-                if not 0 <= int(at.text) < sized((n,))[0]:
-                    return e.constant(0, NativeType(kind_of(node.type.dtype)))
-                moved.append(at)
-                continue
-            at = e.sub(position, e.i64(start))
-            last, zero = e.i64(sized((n,))[0] - 1), e.i64(0)
-            within = e.and_(e.compare("ge", at, zero), e.compare("le", at, last))
-            inside = within if inside is None else e.and_(inside, within)
-            moved.append(e.larger(e.smaller(at, last), zero))
-        value = self.value(x, tuple(moved))
-        zero = e.constant(0, NativeType(value.type.kind))
-        return value if inside is None else e.select(inside, value, zero)
-
     # -- reductions inside a body ----------------------------------------------------------------
 
     def neutral(self, node: Node) -> Val:
         """What a reduction begins with."""
         kind = kind_of(node.type.dtype)
-        if node.op == "sum":
-            return self.e.constant(0, NativeType(kind))
+        if node.op in ("sum", "prod"):
+            return self.e.constant(int(node.op == "prod"), NativeType(kind))
         lowest = {"f32": -np.inf, "f64": -np.inf, "i64": -(2**63), "i32": -(2**31), "i1": 0}[kind]
         return self.e.constant(lowest, NativeType(kind))
 
@@ -150,6 +117,8 @@ class Body(Place):
         """Two partial results of a reduction into one."""
         if node.op == "sum":  # of booleans: whether any is true
             return self.e.or_(a, b) if a.type.kind == "i1" else self.e.add(a, b)
+        if node.op == "prod":
+            return self.e.and_(a, b) if a.type.kind == "i1" else self.e.mul(a, b)
         return self.e.larger(a, b)
 
     def _reduction(self, node: Node, index: Index) -> Val:

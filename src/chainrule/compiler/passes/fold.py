@@ -7,11 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from chainrule.compiler.passes.build import axes_of, broadcast, reshape, transpose
+from chainrule.compiler.passes.contractions import of_transposed, thin_product, turned_product
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType, Shape
 from chainrule.ops import PRIMITIVES
 
-ELEMENTWISE: Final = frozenset(name for name, p in PRIMITIVES.items() if p.lower is not None)
+ELEMENTWISE: Final = frozenset(name for name, p in PRIMITIVES.items() if callable(p.lower))
 
 
 def fold(graph: Graph) -> Graph:
@@ -35,54 +37,6 @@ def _fold_node(node: Node, inputs: tuple[Node, ...]) -> Node:
     return node
 
 
-# -- building ----------------------------------------------------------------------------------
-
-
-def reshape(x: Node, shape: Shape) -> Node:
-    """x in another shape; chains of reshapes become one, and one that changes nothing none."""
-    if x.op == "reshape":
-        x = x.inputs[0]
-    if x.type.shape == shape:
-        return x
-    if x.op == "broadcast" and not x.inputs[0].type.shape:
-        return broadcast(x.inputs[0], shape, ())
-    return Node("reshape", (x,), x.type.with_shape(shape), {"shape": shape}, x.where)
-
-
-def broadcast(x: Node, shape: Shape, axes: tuple[int, ...]) -> Node:
-    """x spread over a shape, its own axes at ``axes``."""
-    if x.type.shape == shape:
-        return x
-    return Node(
-        "broadcast", (x,), x.type.with_shape(shape), {"shape": shape, "axes": axes}, x.where
-    )
-
-
-def transpose(x: Node, axes: tuple[int, ...]) -> Node:
-    """x with its axes in another order."""
-    shape = tuple(x.type.shape[a] for a in axes)
-    return Node("transpose", (x,), x.type.with_shape(shape), {"axes": axes}, x.where)
-
-
-def _dot(a: Node, b: Node, a_axis: int, b_axis: int, like: Node) -> Node:
-    left = a.type.shape[:a_axis] + a.type.shape[a_axis + 1 :]
-    right = b.type.shape[:b_axis] + b.type.shape[b_axis + 1 :]
-    attributes = {"a_axis": a_axis, "b_axis": b_axis}
-    return Node("dot", (a, b), like.type.with_shape(left + right), attributes, like.where)
-
-
-def _axes_of(node: Node) -> tuple[int, ...]:
-    axes = node.attributes["axes"]
-    assert isinstance(axes, tuple)
-    return axes  # type: ignore[return-value]
-
-
-def _dot_axes(node: Node) -> tuple[int, int]:
-    a, b = node.attributes["a_axis"], node.attributes["b_axis"]
-    assert isinstance(a, int) and isinstance(b, int)
-    return a, b
-
-
 # -- rules of one operation --------------------------------------------------------------------
 
 
@@ -104,67 +58,42 @@ def _broadcast(node: Node) -> Node | None:
     if x.type.shape == node.type.shape:
         return x
     if x.op == "broadcast":
-        outer, inner = _axes_of(node), _axes_of(x)
+        outer, inner = axes_of(node), axes_of(x)
         return broadcast(x.inputs[0], node.type.shape, tuple(outer[a] for a in inner))
     return None
 
 
 def _transpose(node: Node) -> Node | None:
-    (x,), axes = node.inputs, _axes_of(node)
+    (x,), axes = node.inputs, axes_of(node)
     if axes == tuple(range(len(axes))):
         return x
     if x.op == "transpose":
-        inner = _axes_of(x)
+        inner = axes_of(x)
         return transpose(x.inputs[0], tuple(inner[a] for a in axes))
-    if x.op == "dot" and x.inputs[0].type.rank == x.inputs[1].type.rank == 2:
-        a_axis, b_axis = _dot_axes(x)
-        return _dot(x.inputs[1], x.inputs[0], b_axis, a_axis, node)
+    if x.op == "dot":
+        return turned_product(x, axes)
     if x.op == "broadcast" and not x.inputs[0].type.shape:
         return broadcast(x.inputs[0], node.type.shape, ())
     return None
 
 
-def _dot_of_transposed(node: Node) -> Node | None:
-    (a, b), (a_axis, b_axis) = node.inputs, _dot_axes(node)
-    if a.op == "transpose":
-        return _dot(a.inputs[0], b, _axes_of(a)[a_axis], b_axis, node)
-    if b.op == "transpose":
-        return _dot(a, b.inputs[0], a_axis, _axes_of(b)[b_axis], node)
-    return None
+def _whole_part(node: Node) -> Node | None:
+    """A part that is the whole."""
+    starts, steps = (node.attributes[name] for name in ("starts", "steps"))
+    whole = node.inputs[0].type.shape == node.type.shape
+    rank = node.type.rank
+    return node.inputs[0] if whole and starts == (0,) * rank and steps == (1,) * rank else None
 
 
-def _thin_dot(node: Node) -> Node | None:
-    """A product with a vector, or over or with an axis of size one, is a sum of products.
-
-    The products keep the axes of the matrix, so that it is read as it lies.
-    """
-    (a, b), (a_axis, b_axis) = node.inputs, _dot_axes(node)
-    left, right = _squeezed(a, a_axis), _squeezed(b, b_axis)
-    if left.type.rank == right.type.rank == 2:
-        return _outer_product(node, left, right) if a.type.shape[a_axis] == 1 else None
-    matrix, vector, inner = (left, right, a_axis) if left.type.rank == 2 else (right, left, b_axis)
-    inner = inner if matrix.type.rank == 2 else 0
-    full = matrix.type.shape
-    product = Node("multiply", (matrix, broadcast(vector, full, (inner,))), matrix.type)
-    total = Node(
-        "sum", (product,), node.type.with_shape(full[:inner] + full[inner + 1 :]),
-        {"axes": (inner,)}, node.where,
-    )  # fmt: skip
-    return reshape(total, node.type.shape)
-
-
-def _squeezed(x: Node, inner_axis: int) -> Node:
-    """A matrix whose outer axis has size one, as a vector."""
-    if x.type.rank == 2 and x.type.shape[1 - inner_axis] == 1:
-        return reshape(x, (x.type.shape[inner_axis],))
-    return x
-
-
-def _outer_product(node: Node, a: Node, b: Node) -> Node:
-    """A product over an axis of size one."""
-    full = node.type.shape
-    operands = tuple(broadcast(reshape(x, (full[k],)), full, (k,)) for k, x in enumerate((a, b)))
-    return Node("multiply", operands, node.type, where=node.where)
+def _joined(node: Node) -> Node | None:
+    """Parts of parts are parts."""
+    axis, parts = node.attributes["axis"], list[Node]()
+    for x in node.inputs:
+        inner = x.op == "concatenate" and x.attributes["axis"] == axis
+        parts += x.inputs if inner else [x]
+    if len(parts) == len(node.inputs):
+        return None
+    return Node(node.op, tuple(parts), node.type, node.attributes, node.where)
 
 
 def _times_one(node: Node) -> Node | None:
@@ -180,7 +109,7 @@ def _where_same(node: Node) -> Node | None:
 
 def _sum_of_units(node: Node) -> Node | None:
     """Axes of size one need no sum and no maximum."""
-    (x,), axes = node.inputs, _axes_of(node)
+    (x,), axes = node.inputs, axes_of(node)
     rest = tuple(a for a in axes if x.type.shape[a] != 1)
     if rest == axes:
         return None
@@ -194,16 +123,22 @@ def _sum_of_units(node: Node) -> Node | None:
 _RULES: Final[dict[str, tuple[Callable[[Node], Node | None], ...]]] = {
     "copy": (_forward,),
     "stop_gradient": (_forward,),
+    "argmax": (_forward,),
+    "searchsorted": (_forward,),
     "cast": (_same_dtype,),
     "reshape": (_reshape,),
     "broadcast": (_broadcast,),
     "transpose": (_transpose,),
-    "dot": (_dot_of_transposed, _thin_dot),
+    "dot": (of_transposed, thin_product),
+    "concatenate": (_joined,),
+    "slice": (_whole_part,),
+    "pad": (_whole_part,),
     "multiply": (_times_one,),
     "divide": (_times_one,),
     "where": (_where_same,),
     "sum": (_sum_of_units,),
     "max": (_sum_of_units,),
+    "prod": (_sum_of_units,),
 }
 
 
@@ -233,7 +168,7 @@ def _constant(node: Node) -> Node | None:
 def _hoist_broadcast(node: Node) -> Node | None:
     """Operate first and repeat afterwards, where every operand is repeated alike."""
     spread = [x for x in node.inputs if x.op == "broadcast" and x.inputs[0].type.shape]
-    kinds = {(x.inputs[0].type.shape, _axes_of(x)) for x in spread}
+    kinds = {(x.inputs[0].type.shape, axes_of(x)) for x in spread}
     numbers = [x for x in node.inputs if x.op == "broadcast" and not x.inputs[0].type.shape]
     if len(spread) + len(numbers) != len(node.inputs) or len(kinds) > 1 or not node.inputs:
         return None

@@ -17,7 +17,10 @@ def share(graph: Graph) -> Graph:
         operands = (
             tuple(sorted(map(id, inputs))) if node.op in _COMMUTATIVE else tuple(map(id, inputs))
         )
-        attributes = tuple((key, type(v), repr(v)) for key, v in sorted(node.attributes.items()))
+        attributes = tuple(
+            (key, type(v), str(v) if isinstance(v, Graph) else repr(v))
+            for key, v in sorted(node.attributes.items())
+        )
         key = (node.op, operands, attributes, node.type)
         return known.setdefault(key, with_inputs(node, inputs))
 

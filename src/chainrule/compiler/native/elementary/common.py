@@ -8,13 +8,13 @@ subnormals neither flushed nor read as zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from typing import Final
 
-from chainrule.compiler.native.emit import Emitter, Kind, NativeType, Val
+from chainrule.compiler.native.emit import I1, Emitter, Kind, NativeType, Val
 
 Table = dict[Kind, tuple[float, ...]]
 """Coefficients, constant term first, for each type."""
@@ -139,6 +139,41 @@ def _side_by_side(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
     even = _side_by_side(e, square, coefficients[0::2])
     odd = _side_by_side(e, square, coefficients[1::2])
     return e.fma(odd, x, even)
+
+
+def in_double(e: Emitter, f: Callable[..., Val], *operands: Val) -> Val:
+    """f(e, kind, operands in double precision) in the operands' own type.
+
+    ``kind`` is that of the result: for f32, f may take its shorter polynomials.
+    """
+    kind = operands[0].type.kind
+    return e.convert(f(e, kind, *(e.convert(x, "f64") for x in operands)), kind)
+
+
+def any_lane(e: Emitter, mask: Val) -> Val:
+    """Whether a lane of the mask is set."""
+    if not mask.type.lanes:
+        return mask
+    name = f"@llvm.vector.reduce.or.{mask.type.suffix}"
+    e.declarations.add(f"declare i1 {name}({mask.type.text})")
+    return e.define(I1, f"call i1 {name}({mask.typed})")
+
+
+def rarely(
+    e: Emitter, mask: Val, usual: Sequence[Val], special: Callable[[], Sequence[Val]]
+) -> list[Val]:
+    """``usual``, and in the lanes of the mask ``special``, by a branch taken if there is any."""
+    before, then, after = e.block, e.fresh("rare"), e.fresh("usual")
+    e.branch(e.intrinsic("expect", any_lane(e, mask), e.constant(False, I1)), then, after)
+    e.start(then)
+    chosen = [e.select(mask, a, b) for a, b in zip(special(), usual, strict=True)]
+    last = e.block
+    e.jump(after)
+    e.start(after)
+    return [
+        e.define(a.type, f"phi {a.type.text} [ {a.text}, %{before} ], [ {b.text}, %{last} ]")
+        for a, b in zip(usual, chosen, strict=True)
+    ]
 
 
 # -- powers of two -----------------------------------------------------------------------------

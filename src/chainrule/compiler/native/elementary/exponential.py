@@ -93,6 +93,15 @@ def exp(e: Emitter, x: Val, rest: Val | None = None) -> Val:
     return e.mul(e.mul(power, scale), scale)
 
 
+def half_exp(e: Emitter, size: Val) -> Val:
+    """e**size / 2 for size >= 0, within 2 ulp, up to where that overflows itself."""
+    kind = size.type.kind
+    x = at_most(e, size, _HIGHEST[kind] + 1)
+    j, scale = nearest(e, x, _INVERSE_LN2 / 2)
+    power = _power(e, less(e, x, j, parts(2 * LN2, kind, 2)), _WIDE[kind])
+    return e.mul(e.mul(e.mul(power, constant(e, x, 0.5)), scale), scale)
+
+
 def expm1(e: Emitter, x: Val) -> Val:
     """e**x - 1, within 2 ulp, also near 0, where it is x.
 

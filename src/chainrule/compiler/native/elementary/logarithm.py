@@ -1,4 +1,4 @@
-"""log, log1p, softplus, logaddexp: polynomials in the distance from 1, no division.
+"""log, log1p, logit, softplus, logaddexp: polynomials in the distance from 1, no division.
 
 The polynomials are our own minimax fits (a linear program in f32 with each coefficient rounded
 in turn, Remez in f64) of (log(1 + f) - f) / f**2 for least error relative to log(1 + f).
@@ -69,7 +69,7 @@ def log(e: Emitter, x: Val) -> Val:
     exact, and k = 0 on both sides of 1, where nothing cancels (Muller, Elementary
     Functions, 3rd ed. 2016). Polynomial ``_LOG1P``.
     """
-    return _at_the_ends(e, x, _assemble(e, *near_one(e, x)), zero_at=0.0)
+    return at_the_ends(e, x, assemble(e, *near_one(e, x)), zero_at=0.0)
 
 
 def log1p(e: Emitter, x: Val) -> Val:
@@ -79,14 +79,18 @@ def log1p(e: Emitter, x: Val) -> Val:
     rounding: so what the sum lost is not missed (Kahan's correction without his division;
     Goldberg, ACM Computing Surveys 23, 1991, theorem 4). Polynomial ``_LOG1P``.
     """
+    result = assemble(e, *_near_one_plus(e, x))
+    return at_the_ends(e, x, copy_sign(e, result, x), zero_at=-1.0)
+
+
+def _near_one_plus(e: Emitter, x: Val) -> tuple[Val, Val]:
+    """As ``near_one``, of 1 + x."""
     form, one = layout(x), constant(e, x, 1.0)
-    exponent = _exponent(e, e.add(x, one))
+    exponent = exponent_of(e, e.add(x, one))
     # Four times 2**-k: at the top of the range 2**-k itself is subnormal.
     four = e.constant(form.one + (2 << form.fraction), exponent.type)
     shrink = e.mul(from_bits(e, e.sub(four, exponent), x.type), constant(e, x, 0.25))
-    f = e.fma(x, shrink, e.sub(shrink, one))
-    result = _assemble(e, e.convert(exponent, x.type.kind), f)
-    return _at_the_ends(e, x, copy_sign(e, result, x), zero_at=-1.0)
+    return e.convert(exponent, x.type.kind), e.fma(x, shrink, e.sub(shrink, one))
 
 
 def softplus(e: Emitter, x: Val) -> Val:
@@ -111,6 +115,27 @@ def logaddexp(e: Emitter, x: Val, y: Val) -> Val:
     return e.add(top, _log1p_exp_minus(e, e.abs(apart)))
 
 
+def logit(e: Emitter, p: Val) -> Val:
+    """log(p / (1 - p)), within 4 ulp (2 in f64), at its ends and its zero too.
+
+    NaN outside [0, 1].
+    With w the smaller of p and 1 - p, which is exact, it is the logarithm of w / (1 - w) below
+    1/4 and log1p((2 w - 1) / (1 - w)) between, 2 w - 1 exact too: one polynomial for both.
+    """
+    one, half = constant(e, p, 1.0), constant(e, p, 0.5)
+    upper = e.compare("gt", p, half)
+    w = e.select(upper, e.sub(one, p), p)
+    rest = e.sub(one, w)
+    middle = e.compare("gt", w, constant(e, p, 0.25))
+    near = _near_one_plus(e, e.div(e.sub(e.add(w, w), one), rest))
+    ratio = e.div(w, rest)
+    far = near_one(e, ratio)
+    k, f = (e.select(middle, a, b) for a, b in zip(near, far, strict=True))
+    result = at_the_ends(e, e.select(middle, one, ratio), assemble(e, k, f), zero_at=0.0)
+    result = e.select(e.compare("eq", w, half), constant(e, p, 0.0), result)
+    return e.select(upper, e.neg(result), result)
+
+
 def _log1p_exp_minus(e: Emitter, size: Val) -> Val:
     """log(1 + f) = f + f**2 P(f - 1/2), f = e**-size, size >= 0; polynomial ``_UNIT``.
 
@@ -125,22 +150,22 @@ def near_one(e: Emitter, x: Val) -> tuple[Val, Val]:
     """(k 2**fraction, f): a finite x > 0 is 2**k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)."""
     tiny = e.compare("lt", x, constant(e, x, layout(x).smallest_normal))
     lifted = e.select(tiny, e.mul(x, constant(e, x, 2.0**_LIFT)), x)
-    exponent = _exponent(e, lifted)
+    exponent = exponent_of(e, lifted)
     k = e.convert(exponent, x.type.kind)
     k = e.select(tiny, e.sub(k, constant(e, x, math.ldexp(_LIFT, layout(x).fraction))), k)
     m = from_bits(e, e.sub(to_bits(e, lifted), exponent), x.type)
     return k, e.sub(m, constant(e, x, 1.0))
 
 
-def _exponent(e: Emitter, x: Val) -> Val:
+def exponent_of(e: Emitter, x: Val) -> Val:
     """The k of x = 2**k m, sqrt(1/2) <= m < sqrt(2), as an integer in the exponent's place."""
     form, bits = layout(x), to_bits(e, x)
     above = e.sub(bits, e.constant(_ROOT_HALF[x.type.kind], bits.type))
     return e.and_(above, e.constant(-1 << form.fraction, bits.type))
 
 
-def _assemble(e: Emitter, k: Val, f: Val) -> Val:
-    """k ln 2 + log(1 + f), where k comes as k 2**fraction, as ``_exponent`` leaves it."""
+def assemble(e: Emitter, k: Val, f: Val) -> Val:
+    """k ln 2 + log(1 + f), where k comes as k 2**fraction, as ``exponent_of`` leaves it."""
     kind, unit = f.type.kind, 2 ** layout(f).fraction
     result = e.fma(e.mul(f, f), polynomial(e, f, _LOG1P[kind]), f)
     for part in reversed(parts(LN2 / unit, kind, 2 if kind == "f64" else 1)):
@@ -148,7 +173,7 @@ def _assemble(e: Emitter, k: Val, f: Val) -> Val:
     return result
 
 
-def _at_the_ends(e: Emitter, x: Val, inside: Val, zero_at: float) -> Val:
+def at_the_ends(e: Emitter, x: Val, inside: Val, zero_at: float) -> Val:
     """-inf at the zero of the logarithm's argument, NaN below it; inf at inf; NaN of NaN."""
     zero, infinity = constant(e, x, zero_at), constant(e, x, math.inf)
     outside = e.select(

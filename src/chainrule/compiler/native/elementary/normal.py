@@ -23,7 +23,7 @@ from chainrule.compiler.native.emit import Emitter, Kind, Val
 
 # fmt: off
 # (erf x - x) / x in x**2, |x| <= 0.9 (f32), 1 (f64); error 1.4e-8, 3.2e-17 of erf x.
-_SMALL: Final[Table] = {
+ERF_SMALL: Final[Table] = {
     "f32": (
         0.12837915, -0.37612516, 0.11282083, -0.026777152, 0.0050096847, -0.0006079741,
     ),
@@ -51,7 +51,7 @@ _TAIL: Final[Table] = {
     ),
 }
 # (2**r - 1) / r, |r| <= 1/2; error 9.4e-8, 2.8e-17 of 2**r.
-_EXP2: Final[Table] = {
+EXP2: Final[Table] = {
     "f32": (
         0.693147, 0.24022245, 0.05550711, 0.009671392, 0.0013269702,
     ),
@@ -102,12 +102,12 @@ def erf(e: Emitter, x: Val) -> Val:
     """
     kind = x.type.kind
     square = e.mul(x, x)
-    small = e.fma(x, polynomial(e, square, _SMALL[kind]), x)
+    small = e.fma(x, polynomial(e, square, ERF_SMALL[kind]), x)
     size = e.abs(x)
     exponent = polynomial(e, at_most(e, size, _ERF_ONE[kind]), _TAIL[kind])
     k, scale = nearest(e, exponent, 1.0)
     one, r = constant(e, x, 1.0), e.sub(exponent, k)
-    power = e.fma(r, polynomial(e, r, _EXP2[kind]), one)
+    power = e.fma(r, polynomial(e, r, EXP2[kind]), one)
     large = e.fma(e.neg(power), scale, one)
     near = e.compare("lt", size, constant(e, x, _SPLIT[kind]))
     return e.select(near, small, copy_sign(e, large, x))

@@ -16,6 +16,7 @@ from chainrule.compiler.native.elementary.common import (
 )
 from chainrule.compiler.native.elementary.exponential import exp
 from chainrule.compiler.native.elementary.logarithm import log, near_one
+from chainrule.compiler.native.elementary.pairs import ordered_sum, pair_product
 from chainrule.compiler.native.emit import Emitter, Val
 
 # (atanh s / s - 1 - z/3) / z**2 in z = s**2, |s| <= 0.1716, our own Remez fit; error 1.1e-20.
@@ -58,14 +59,14 @@ def _power_f32(e: Emitter, size: Val, y: Val) -> Val:
 
 def _power_f64(e: Emitter, size: Val, y: Val) -> Val:
     """exp of y times the logarithm; out of exp's range the low part does not matter."""
-    high, low = _log_pair(e, size)
+    high, low = log_pair(e, size)
     product = e.mul(y, high)
     rest = e.fma(y, low, e.fma(y, high, e.neg(product)))
     inside = e.compare("lt", e.abs(product), constant(e, y, 800.0))
     return exp(e, product, e.select(inside, rest, constant(e, y, 0.0)))
 
 
-def _log_pair(e: Emitter, x: Val) -> tuple[Val, Val]:
+def log_pair(e: Emitter, x: Val) -> tuple[Val, Val]:
     """log x, x >= 0, as a sum of two doubles with an error of 2**-64 of it.
 
     x = 2**k (1 + f), s = f / (2 + f): log x = k ln 2 + 2 s + 2 s (z/3 + z**2 A(z)), z = s**2,
@@ -77,13 +78,13 @@ def _log_pair(e: Emitter, x: Val) -> tuple[Val, Val]:
     z_low = e.fma(twice(e, s), s_low, e.fma(s, s, e.neg(z)))
     third, third_low = (constant(e, x, part) for part in parts(Fraction(1, 3), "f64", 2))
     a = e.mul(z, polynomial(e, z, _ATANH))
-    u, u_low = _ordered_sum(e, third, a)
-    w, w_low = _product(e, (z, z_low), (u, e.add(u_low, third_low)))
-    t, t_low = _product(e, (s, s_low), (w, w_low))
+    u, u_low = ordered_sum(e, third, a)
+    w, w_low = pair_product(e, (z, z_low), (u, e.add(u_low, third_low)))
+    t, t_low = pair_product(e, (s, s_low), (w, w_low))
     # k is an integer times 2**52; the first part of ln 2 leaves room for its eleven bits.
     coarse = Fraction(round(LN2 * 2**42), 2**42)
-    high, one = _ordered_sum(e, e.mul(k, constant(e, x, float(coarse / 2**52))), twice(e, s))
-    high, two = _ordered_sum(e, high, twice(e, t))
+    high, one = ordered_sum(e, e.mul(k, constant(e, x, float(coarse / 2**52))), twice(e, s))
+    high, two = ordered_sum(e, high, twice(e, t))
     low = e.fma(k, constant(e, x, float((LN2 - coarse) / 2**52)), twice(e, e.add(s_low, t_low)))
     low = e.add(e.add(one, two), low)
     high = e.select(e.compare("eq", x, constant(e, x, 0.0)), constant(e, x, -math.inf), high)
@@ -92,22 +93,9 @@ def _log_pair(e: Emitter, x: Val) -> tuple[Val, Val]:
 
 def _ratio(e: Emitter, f: Val) -> tuple[Val, Val]:
     """f / (2 + f) as a pair, by one division and the remainder."""
-    below, below_low = _ordered_sum(e, constant(e, f, 2.0), f)
+    below, below_low = ordered_sum(e, constant(e, f, 2.0), f)
     inverse = e.div(constant(e, f, 1.0), below)
     s = e.mul(f, inverse)
     minus = e.neg(s)
     remainder = e.fma(minus, below_low, e.fma(minus, below, f))
     return s, e.mul(remainder, inverse)
-
-
-def _ordered_sum(e: Emitter, x: Val, y: Val) -> tuple[Val, Val]:
-    """(s, error): x + y = s + error exactly, if |x| >= |y| or x = 0 (Dekker 1971)."""
-    s = e.add(x, y)
-    return s, e.sub(y, e.sub(s, x))
-
-
-def _product(e: Emitter, x: tuple[Val, Val], y: tuple[Val, Val]) -> tuple[Val, Val]:
-    """The product of two pairs without its smallest term."""
-    p = e.mul(x[0], y[0])
-    low = e.fma(x[0], y[0], e.neg(p))
-    return p, e.fma(x[1], y[0], e.fma(x[0], y[1], low))

@@ -1,0 +1,46 @@
+"""A product as its loops see it: which axis of each operand runs with which loop."""
+
+from __future__ import annotations
+
+from chainrule.compiler.lower.views import Label, source_of
+from chainrule.compiler.passes.contractions import Side, sides
+from chainrule.ir.graph import Node
+
+#: A loop of a product: axis r of the result by r, the k-th contracted axis by ~k (which is < 0).
+Loop = int
+
+
+def operand_loops(dot: Node) -> tuple[tuple[Loop, ...], tuple[Loop, ...]]:
+    """For each operand, the loop that each of its axes runs with."""
+    a, b = sides(dot)
+    shared = len(a.shared)
+    return _loops(a, shared), _loops(b, shared + len(a.free))
+
+
+def _loops(side: Side, first_free: int) -> tuple[Loop, ...]:
+    of = {axis: k for k, axis in enumerate(side.shared)}
+    of.update({axis: ~k for k, axis in enumerate(side.inner)})
+    of.update({axis: first_free + k for k, axis in enumerate(side.free)})
+    return tuple(of[k] for k in range(side.node.type.rank))
+
+
+def source_loops(dot: Node, side: int) -> tuple[Node, tuple[Loop | None, ...]]:
+    """The stored value that an operand looks at, and the loop of each of its axes."""
+    loops = operand_loops(dot)[side]
+    source, own = source_of(dot.inputs[side])
+    return source, tuple(None if k is None else loops[k] for k in own)
+
+
+def result_labels(dot: Node, side: int) -> tuple[Node, tuple[Label, ...]]:
+    """The same, with the axes of the result as labels."""
+    source, loops = source_loops(dot, side)
+    return source, tuple(k if k is not None and k >= 0 else None for k in loops)
+
+
+def lane_side(dot: Node, order: tuple[int, ...]) -> tuple[int, int]:
+    """(operand, axis of it) along which the lanes of a product run."""
+    first, second = operand_loops(dot)
+    last = order[-1]
+    shared = len(sides(dot)[0].shared)
+    assert last >= shared, "the lanes of a product run along a free axis"
+    return (1, second.index(last)) if last in second else (0, first.index(last))
