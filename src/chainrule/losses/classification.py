@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import special
 
 from chainrule.losses.record import loss
 from chainrule.losses.targets import (
@@ -14,6 +13,7 @@ from chainrule.losses.targets import (
     fit_classes,
     fit_numbers,
 )
+from chainrule.ops.scipy_special import special
 from chainrule.tracing.functions import softmax, stop_gradient
 
 Array: TypeAlias = Any

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.tracing.tracer import Tracer, user_line
+from chainrule.tracing.lines import user_line
+from chainrule.tracing.tracer import Tracer
 
 Array: TypeAlias = Any
 

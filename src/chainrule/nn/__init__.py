@@ -14,9 +14,19 @@ from chainrule.nn.activations import (
     softplus,
     tanh,
 )
+from chainrule.nn.convolution import conv, conv_transpose, fold, unfold
 from chainrule.nn.linear import Linear
+from chainrule.nn.lookup import embedding, one_hot
 from chainrule.nn.mlp import MLP
 from chainrule.nn.parameters import count_parameters
+from chainrule.nn.pooling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    max_pool,
+)
+from chainrule.nn.resize import interpolate
+from chainrule.nn.scaled_dot_product import attention
 from chainrule.nn.sequential import Function, Sequential
 from chainrule.tracing.functions import softmax
 
@@ -27,11 +37,22 @@ __all__ = [
     "Linear",
     "Sequential",
     "activation",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
+    "attention",
+    "average_pool",
+    "conv",
+    "conv_transpose",
     "count_parameters",
     "elu",
+    "embedding",
+    "fold",
     "gelu",
     "identity",
+    "interpolate",
     "leaky_relu",
+    "max_pool",
+    "one_hot",
     "relu",
     "selu",
     "sigmoid",
@@ -39,4 +60,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]

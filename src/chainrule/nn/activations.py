@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from scipy import special
 
 from chainrule.errors import TrainingError
+from chainrule.ops.scipy_special import special
 from chainrule.tracing.functions import softmax
 
 Array: TypeAlias = Any
