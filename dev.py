@@ -68,7 +68,7 @@ def test(arguments: list[str]) -> int:
     """Linter, format, types, floors, then all tests and doctests (arguments go to pytest)."""
     ensure(VENV, "test")
     # pytest comes last: whoever reads the log finds its closing line at the end.
-    pytest = ("pytest", [python(VENV), "-m", "pytest", *arguments])
+    pytest = ("pytest", [python(VENV), "-m", "pytest", "--numprocesses=auto", *arguments])
     return call_all([*linters(), pytest])
 
 

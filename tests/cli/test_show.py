@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -80,21 +79,16 @@ def test_any_losses_can_be_plotted(values):
     assert any("\u2801" <= c <= "\u28ff" for c in plot.plain)
 
 
-def test_help_comes_soon_and_imports_no_numpy():
-    """Under 0.5 s: 0.25 s on a quiet machine; the best of three, for a busy one."""
+def test_help_imports_nothing_heavy():
+    """That is what makes it come within 0.5 s; `python -m benchmarks.start` takes the time."""
     code = (
         "import sys; from chainrule.cli.app import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'llvmlite', 'pyarrow', 'sklearn', 'pandas'} & set(sys.modules)\n"
-        "sys.exit(bool(heavy))"
+        "sys.exit(str(heavy) if heavy else 0)"
     )
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
 @pytest.mark.parametrize("command", [[], ["train"], ["predict"], ["evaluate"]])
