@@ -35,7 +35,7 @@ def _expected(graph: Graph, inputs: list[np.ndarray], batch: int = 0) -> list[Bo
     return run(graph, [Bounded.exact(x) for x in inputs], batch)
 
 
-@given(programs())
+@given(programs(fewest=20, most=40))
 def test_native_result_is_numpys_and_the_same_bits_for_any_number_of_threads(program):
     executable, inputs = compile_plain(program.graph), program.inputs()
     alone = run_plain(executable, inputs)

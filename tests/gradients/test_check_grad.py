@@ -117,3 +117,22 @@ def test_what_cannot_be_checked_is_refused():
         cr.check_grad(lambda x: x > 0, X)
     with pytest.raises(GradientError, match=r"through floor at test_check_grad\.py"):
         cr.check_grad(lambda x: np.sum(np.floor(x)), X)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "op"),
+    [(lambda x: np.sum(np.absolute(x)), [0.0, 1.0], "absolute"),
+     (lambda x: np.sum(np.maximum(x, 0)), [1.0, 0.0], "maximum"),
+     (np.max, [2.0, 2.0], "max"), (np.linalg.norm, [0.0, 0.0], "")],
+)  # fmt: skip
+def test_a_kink_at_the_point_is_named_though_the_mean_of_its_sides_agrees(f, x, op):
+    """A subgradient in the middle is what central differences give; there is no derivative."""
+    report = cr.check_grad(f, np.array(x))
+    assert not report
+    assert report.failure is not None
+    assert report.failure.cause.startswith("a kink")
+    assert op in report.failure.op
+
+
+def test_a_kink_beside_the_point_is_none_of_its():
+    assert cr.check_grad(lambda x: np.sum(np.absolute(x)), np.array([1e-6, -1e-7]))

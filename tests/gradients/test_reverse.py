@@ -199,3 +199,20 @@ def test_the_branch_not_taken_leaves_no_trace():
     with np.errstate(all="ignore"):
         safe = cr.grad(lambda x: np.sum(np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0)))(x)
     np.testing.assert_array_equal(safe, [0.0, 0.0, 0.5])
+
+
+def test_what_is_made_of_stopped_values_alone_is_no_missing_gradient():
+    """``stop_gradient`` before an operation without a derivative is as good as behind it."""
+    x, y = np.array([3.0, -1.0, 2.0]), np.array([1.0, 2.0, 3.0])
+    got = cr.grad(lambda x: np.sum(np.sign(cr.stop_gradient(x)) * x * y))(x)
+    np.testing.assert_array_equal(got, np.sign(x) * y)
+    with pytest.raises(GradientError, match="sign"):
+        cr.grad(lambda x: np.sum(np.sign(x) * x * y))(x)
+
+    def in_order(x: Any) -> Any:
+        return np.sum(x[np.argsort(cr.stop_gradient(x))] * y)
+
+    np.testing.assert_array_equal(cr.grad(in_order)(x), [3.0, 1.0, 2.0])
+    second = cr.grad(lambda x: np.sum(cr.grad(in_order)(x)))
+    np.testing.assert_array_equal(second(x), np.zeros(3))
+    np.testing.assert_array_equal(cr.compile(second)(x), np.zeros(3))

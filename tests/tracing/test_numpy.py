@@ -328,3 +328,11 @@ def test_norm_does_not_overflow():
     x = np.array([3e200, 4e200])
     assert cr.compile(np.linalg.norm)(x) == pytest.approx(5e200, rel=1e-15)
     np.testing.assert_allclose(cr.grad(np.linalg.norm)(x), [0.6, 0.8], rtol=1e-15)
+
+
+@pytest.mark.parametrize("transform", [cr.compile, lambda f: lambda x: cr.jvp(f, (x,), (x,))[0]])
+@pytest.mark.parametrize("x", [[1.0, np.inf], [-np.inf, 2.0], [1.0, 2.0, np.inf], [3.0, 4.5]])
+def test_a_median_beside_infinity_is_numpys(transform, x):
+    """The mean of the middle two, not the first and half of the way (inf - inf) to the second."""
+    with np.errstate(invalid="ignore"):
+        assert transform(np.median)(np.array(x)) == np.median(x)

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.compiler.native.executable import Executable, shareable
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph, plain_roles
-from chainrule.compiler.quick import Quick, Quicks, is_flat, is_small, signature
+from chainrule.compiler.quick import TOO_LARGE, Quick, Quicks, is_flat, is_small, signature
 from chainrule.ir.types import ArrayType, sized
 from chainrule.tracing.trace import array_type, trace_types
 from chainrule.tracing.tracer import Tracer
@@ -66,7 +66,10 @@ def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..
     def compiled(*args: Any, **kwargs: Any) -> Any:
         quick = quicks.get(signature(args)) if not kwargs else None
         if quick is not None:
-            return quick(args)
+            try:
+                return quick(args)
+            except TOO_LARGE:  # the long way says of which argument, and what is expected
+                pass
         leaves, structure = flatten((args, kwargs))
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             return f(*args, **kwargs)  # under another transform: be traced through

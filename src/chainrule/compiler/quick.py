@@ -6,7 +6,7 @@ others: for a few numbers that is less than asking NumPy where an array lies.
 
 from __future__ import annotations
 
-import threading
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -19,6 +19,13 @@ from chainrule.tracing.trees import unflatten
 #: What may be copied for one call, in bytes, and the work of one call that keeps Python's lock.
 _SMALL: Final = 4096
 _SHORT: Final = 100_000
+#: How a number is packed into eight bytes.
+_FORMATS: Final = {
+    np.dtype(np.float64): "d", np.dtype(np.float32): "f4x", np.dtype(np.int64): "q",
+    np.dtype(np.int32): "i4x", np.dtype(np.bool_): "?7x",
+}  # fmt: skip
+#: What is raised for a whole number that no integer of the machine holds.
+TOO_LARGE: Final = (struct.error, OverflowError)
 #: What a call without trees may be given besides arrays.
 _NUMBERS: Final = frozenset(
     {float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_}
@@ -27,6 +34,9 @@ _NUMBERS: Final = frozenset(
 
 def signature(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """What distinguishes calls: the types of numbers, dtypes and shapes of arrays."""
+    kinds = tuple(map(type, args))
+    if np.ndarray not in kinds:
+        return kinds
     return tuple([(x.dtype, x.shape) if type(x) is np.ndarray else type(x) for x in args])
 
 
@@ -48,27 +58,39 @@ class Quick:
         ]
         count = len(graph.inputs)
         first = count - len(constants)
+        own = arrays[:first]
         # A number is put at a place: that takes NumPy less than filling an array of rank 0.
-        self._inputs = [(x, ...) if x.shape else (x.reshape(1), 0) for x in arrays[:first]]
+        self._inputs = [(x, ...) if x.shape else (x.reshape(1), 0) for x in own]
+        self._room = np.zeros(first, np.int64)
+        self._pack = None if any(x.shape for x in own) else _packer([x.dtype for x in own])
+        if self._pack:  # numbers alone lie in one place and are put there at once
+            arrays[:first] = [self._room[k : k + 1].view(x.dtype) for k, x in enumerate(own)]
         self._outputs = arrays[count:]
-        for own, constant in zip(arrays[first:count], constants, strict=True):
-            own[...] = constant
+        for array, constant in zip(arrays[first:count], constants, strict=True):
+            array[...] = constant
         self._call = executable.fixed(arrays[:count], self._outputs)
-        self._lock = threading.Lock()
+        self._lock = executable.lock  # the scratch memory is the same as of the long way
         single = unflatten(structure, list(range(len(self._outputs)))) == 0
         self._one = self._outputs[0] if single and len(self._outputs) == 1 else None
         self._structure = structure
 
     def __call__(self, args: tuple[Any, ...]) -> Any:
         with self._lock:
-            for (own, where), x in zip(self._inputs, args):  # noqa: B905 - the signature is right
-                own[where] = x
+            if self._pack is not None:
+                self._pack(self._room, 0, *args)
+            else:
+                for (array, where), x in zip(self._inputs, args):  # noqa: B905 - as its signature
+                    array[where] = x
             self._call()
             if self._one is not None:
                 return self._one.copy() if self._one.shape else self._one[()]
             return unflatten(
                 self._structure, [y.copy() if y.shape else y[()] for y in self._outputs]
             )
+
+
+def _packer(dtypes: Sequence[np.dtype]) -> Callable[..., None]:
+    return struct.Struct("=" + "".join(_FORMATS[d] for d in dtypes)).pack_into
 
 
 def is_small(executable: Executable, constants: Sequence[np.ndarray]) -> bool:

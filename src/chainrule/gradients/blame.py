@@ -20,6 +20,8 @@ _TOLERANCE: Final = {8: 1e-6, 4: 1e-3}
 _COARSE: Final = 1e-10
 
 Blame = tuple[str, str, str]  # operation, line, likely cause
+#: Operands, by their numbers the directions to move some in, and the weights of results.
+Setting = tuple[list[Any], dict[int, Any], dict[int, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,22 @@ def _name(entry: TapeTracer) -> str:
 
 def _fault(tape: Tape, entry: TapeTracer) -> str:
     """What is wrong with one operation's rule, or "" if it is right here."""
+    setting = _alone(tape, entry)
+    if setting is None:
+        return ""
+    values, directions, weights = setting
+    by_rule = _by_rule(tape, entry, weights, directions)
+    return _compare(by_rule, _line(entry, values, directions, weights), _precision(entry, values))
+
+
+def _alone(
+    tape: Tape, entry: TapeTracer
+) -> tuple[list[Any], dict[int, Any], dict[int, Any]] | None:
+    """One operation's operands, directions to move them in and weights of its results."""
     if entry.op in (RESULT, "item", "stop_gradient"):
-        return ""
+        return None
     if entry.op != CUSTOM and isinstance(PRIMITIVES[entry.op].vjp, NoGradient):
-        return ""
+        return None
     values: list[Any] = [np.asarray(tape.value(x)) for x in entry.operands]
     rng = np.random.default_rng(0)
     directions = {
@@ -67,11 +81,17 @@ def _fault(tape: Tape, entry: TapeTracer) -> str:
         for k, x in enumerate(values)
         if tape.owns(entry.operands[k]) and x.dtype.kind == "f"
     }
-    if not directions:
-        return ""
-    weights = _weights(entry.value, rng)
-    by_rule = _by_rule(tape, entry, weights, directions)
-    return _compare(by_rule, _line(entry, values, directions, weights), _precision(entry, values))
+    return (values, directions, _weights(entry.value, rng)) if directions else None
+
+
+def _bent(tape: Tape) -> tuple[str, str]:
+    """The first operation that has a kink at its own operands: its name and line."""
+    rounding = float(np.finfo(np.float64).eps)
+    for entry in reversed(list(walk(tape.entries))):
+        setting = _alone(tape, entry)
+        if setting and differ(*sides(_line(entry, *setting), rounding, 1e-3), rounding):
+            return _name(entry), line_text(entry.where)
+    return "", ""
 
 
 def _precision(entry: TapeTracer, values: list[Any]) -> float:
@@ -144,13 +164,14 @@ def _kink(left: float, right: float, what: str) -> str:
 
 def _elsewhere(tape: Tape, line: Line) -> Blame:
     """No rule is wrong on its own: what the operations together, or their surroundings, can be."""
+    left, right = sides(line.value, line.rounding)
+    if differ(left, right, line.rounding):
+        switch = _switch(line)
+        return *(switch if switch[0] else _bent(tape)), _kink(left, right, "the function")
     cut = next((x for x in walk(tape.entries) if x.op == "stop_gradient"), None)
     if cut is not None:
         where = line_text(cut.where)
         return cut.op, where, "a part is left out on purpose, by cr.stop_gradient"
-    left, right = sides(line.value, line.rounding)
-    if differ(left, right, line.rounding):
-        return *_switch(line), _kink(left, right, "the function")
     if line.rounding > _COARSE:
         return "", "", "float32 rounding: the function computes in float32 inside; use float64"
     return "", "", "a part of the function that is not traced, or values too coarse to tell"

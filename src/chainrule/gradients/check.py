@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import GradientError
 from chainrule.gradients.blame import Line, blame, rounding_of
-from chainrule.gradients.differences import Slope, slope
+from chainrule.gradients.differences import Slope, differ, sides, slope
 from chainrule.gradients.leaves import arguments, as_array, flatten_all, names_of
 from chainrule.gradients.report import GradReport, Mismatch
 from chainrule.gradients.reverse import as_input
@@ -36,7 +36,8 @@ def check_grad(
 
     Along random directions, by central differences with Richardson's extrapolation in float64. If
     they do not agree, it looks for the element where they differ most and for the operation whose
-    rule does not agree with its own values at the numbers that it was given.
+    rule does not agree with its own values at the numbers that it was given. At a kink there is no
+    derivative to agree with: the report fails and says so.
 
     Args:
         f: from trees of arrays to a tree of arrays; of several results a weighted sum is checked.
@@ -145,7 +146,18 @@ class _Check:
             return None, by_rule, found
         scale = max(abs(by_rule), abs(found.value)) + size
         off = max(abs(by_rule - found.value) - 2 * found.error, 0.0) / scale
+        off = max(off, self._jump(line, size) / scale)
         return (off if np.isfinite(off) else np.inf), by_rule, found
+
+    def _jump(self, line: Callable[[float], float], size: float) -> float:
+        """By how much the slope jumps at a kink, where the mean of two sides is no derivative."""
+        jump = 0.0
+        for near in (1.0, 1e-3):  # a kink beside the point is no jump from close by
+            left, right = sides(line, self.rounding, near)
+            jump = abs(left - right)
+            if not differ(left, right, self.rounding) or jump < 10 * size:
+                return 0.0
+        return jump
 
     def largest(self, rng: np.random.Generator) -> float:
         """The largest relative difference along a few lines, near and far."""

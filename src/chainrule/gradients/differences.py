@@ -58,9 +58,12 @@ def _extrapolated(central: float, before: list[float]) -> list[float]:
     return row
 
 
-def sides(f: Callable[[float], float], rounding: float) -> tuple[float, float]:
-    """The slopes from the left and from the right, by differences of one side each."""
-    h = rounding ** (1 / 3)
+def sides(f: Callable[[float], float], rounding: float, near: float = 1.0) -> tuple[float, float]:
+    """The slopes from the left and from the right, by differences of one side each.
+
+    ``near`` shortens the step: it looks closer, and sees more of the rounding.
+    """
+    h = near * rounding ** (1 / 3)
     here = f(0.0)
     wide, narrow = ([(f(s * d) - here) / (s * d) for s in (-1, 1)] for d in (h, h / 2))
     left, right = (2 * b - a for a, b in zip(wide, narrow, strict=True))

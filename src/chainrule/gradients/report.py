@@ -66,9 +66,10 @@ class GradReport:
         return self.passed
 
     def __repr__(self) -> str:
+        most = f"{self.error:.1e}" if self.error else "within the error of differences"
         passes = (
-            f"check_grad passes to order {self.order}: largest relative difference "
-            f"{self.error:.1e}, allowed {self.tolerance:.0e}"
+            f"check_grad passes to order {self.order}: largest relative difference {most}, "
+            f"allowed {self.tolerance:.0e}"
         )
         notes = [f"\n  note: {note}" for note in self.notes]
         return (passes if self.passed else str(self.failure)) + "".join(notes)

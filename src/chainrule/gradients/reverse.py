@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.errors import GradientError
 from chainrule.gradients.derived import is_derived
 from chainrule.gradients.refusal import no_gradient, outlived
-from chainrule.gradients.tape import Tape, TapeTracer, backward, walk
+from chainrule.gradients.tape import Tape, TapeTracer, backward, is_moved, walk
 from chainrule.ops import PRIMITIVES, NoGradient
 from chainrule.tracing.recording import GraphTracer, constant_node
 from chainrule.tracing.trace import trace_types  # noqa: F401 - fills NumPy's protocols
@@ -160,7 +160,8 @@ def refuse_cut(tape: Tape, values: Sequence[Any]) -> None:
     for result in walk(tape.entries):
         if result in needed and result.op != "stop_gradient":
             rules = PRIMITIVES[result.op].vjp if result.op in PRIMITIVES else None
-            if isinstance(rules, NoGradient) and not is_derived(result.where):
+            silent = is_derived(result.where) or not is_moved(tape, result)
+            if isinstance(rules, NoGradient) and not silent:
                 raise no_gradient(result.op, result.where, rules)
             needed.update(x for x in result.operands if isinstance(x, TapeTracer))
 

@@ -264,6 +264,8 @@ def _owed_together(tape: Tape, result: TapeTracer, g: Array) -> dict[int, Array]
     """The same of an operation whose operands' cotangents are worked out together."""
     rules = PRIMITIVES[result.op].vjp if result.op in PRIMITIVES else None
     if isinstance(rules, NoGradient):
+        if not is_moved(tape, result):
+            return {}
         raise no_gradient(result.op, result.where, rules)
     if isinstance(rules, Joint):
         wanted = tuple(tape.owns(x) and _is_wanted(tape, x) for x in result.operands)
@@ -349,6 +351,20 @@ def refuse_whole_numbers(tape: Tape, x: TapeTracer) -> None:
             elif operand.dtype.kind == "f":
                 why = rules if isinstance(rules, NoGradient) else ROUNDED
                 raise no_gradient(x.op, x.where, why)
+
+
+def is_moved(tape: Tape, x: TapeTracer) -> bool:
+    """Whether x is made of an input, by a way that no ``stop_gradient`` stands in."""
+    waiting, seen = [x], {x}
+    while waiting:
+        x = waiting.pop()
+        if x.op == "input":
+            return True
+        if x.op != "stop_gradient":
+            found = [y for y in x.operands if tape.owns(y) and y not in seen]
+            seen.update(found)
+            waiting += found
+    return False
 
 
 def _is_cut(rules: Any, k: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from chainrule.errors import ShapeError, TraceError
+from chainrule.ir.types import ArrayType
 from chainrule.ops import bind
 from chainrule.tracing.lines import user_line
 from chainrule.tracing.tracer import Tracer, register_named
@@ -32,7 +33,7 @@ def _leaves(x: Any) -> list[Any]:
 
 def described(x: Array) -> str:
     """``f64[3, 4]``, for messages."""
-    return str(x.type) if isinstance(x, Tracer) else f"{x.dtype}{list(x.shape)}"
+    return str(x.type if isinstance(x, Tracer) else ArrayType(x.dtype, x.shape))
 
 
 def count(sizes: Sequence[int]) -> int:

@@ -89,6 +89,8 @@ def _between(x: Array, places: np.ndarray, dtype: np.dtype) -> Array:
     low, high = take(x, below, -1), take(x, above, -1)
     step = np.where(share == 0, x.dtype.type(0), high - low)  # inf - inf where nothing lies between
     near = np.where(share < 0.5, low + step * share, high - step * (1 - share))
+    half = x.dtype.type(0.5) if x.dtype.kind == "f" else 0.5
+    near = np.where(share == 0.5, low * half + high * half, near)  # the median may be infinite
     return np.where(share == 0, low, near)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.errors import ShapeError, TraceError
 from chainrule.ops import bind
 from chainrule.tracing.lines import user_line
-from chainrule.tracing.shaping import spread
+from chainrule.tracing.shaping import described, spread
 from chainrule.tracing.tracer import Tracer, cast, register_ufunc
 
 Array = Any
@@ -49,7 +49,7 @@ def together(op: str, arrays: list[Any]) -> list[Any]:
     try:
         shape = _common(shapes)
     except ValueError:
-        types = " and ".join(str(x.type if isinstance(x, Tracer) else x.shape) for x in arrays)
+        types = " and ".join(map(described, arrays))
         raise ShapeError(
             f"{op} at {user_line()}: {types} do not broadcast", _broadcast_hint(arrays)
         ) from None

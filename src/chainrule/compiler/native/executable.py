@@ -37,7 +37,7 @@ def aligned(count: int) -> np.ndarray:
 
 
 class Executable:
-    """The native form of a plan. One run at a time."""
+    """The native form of a plan. One run at a time: ``lock`` is held while it lasts."""
 
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan = plan
@@ -49,7 +49,7 @@ class Executable:
         self._scratch = aligned(0)
         self._batch = -1
         self._kept: dict[int, Any] = {}
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._fault = aligned(_LINE).view(np.int64)
         self._hosts = [HostCall(node, buffers) for node, buffers in _host_arrays(plan)]
         for k, host in enumerate(self._hosts):
@@ -104,7 +104,7 @@ class Executable:
             rows: row-major arrays of which the gathered inputs are rows.
             threads: how many threads share the work.
         """
-        with self._lock:
+        with self.lock:
             self._fill(inputs, outputs, batch, steps, order, rows)
             try:
                 run_together(self._code.call, self._table.ctypes.data, threads)
@@ -117,18 +117,17 @@ class Executable:
     ) -> Callable[[], None]:
         """One step on these very arrays, on one thread, as quickly as it can be called.
 
-        For small programs: Python's lock is held. Not to be called by two threads at once.
+        For small programs: Python's lock is held. To be called with ``lock`` taken.
         """
-        with self._lock:
+        with self.lock:
             self._fill(inputs, outputs, 0, 1, None, ())
-            table, kept = self._table.copy(), [*inputs, *outputs]
+            table = self._table.copy()
         call = self._code.prepare_quick(table.ctypes.data)
+        call.kept = (self, table, inputs, outputs)  # the native code knows their addresses only
         if not self._hosts and not checks(self.plan):
-            call.kept = (self, table, kept)
             return call  # type: ignore[no-any-return]
 
         def run() -> None:
-            assert kept
             call()
             self._raise_what_went_wrong(0)
 

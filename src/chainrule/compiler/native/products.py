@@ -105,7 +105,7 @@ def _static_columns(tiles: _Tiles, columns: int, target: Target) -> None:
     lanes = tiles.body.lanes
     vectors = -(-columns // lanes)
     at = 0
-    for width, count in _strips(vectors):
+    for width, count in _strips(vectors) if vectors else ():
         end = at + width * count * lanes
         short = end - columns if end > columns else 0
         if short and count > 1:  # the last strip alone is cut
@@ -149,7 +149,7 @@ def tile_rows(width: int, registers: int) -> int:
 def _heights(rows: Size, most: int) -> list[int]:
     """The heights of tiles to write: the tallest, and what serves the rows that are left."""
     if isinstance(rows, int) and rows <= min(most, GRANULE):
-        return [rows]
+        return [rows] if rows else []
     heights = [most, *(h for h in (4, 1) if h < most)]
     if isinstance(rows, int) and all(n % 4 == 0 for n in (rows, most)):
         heights.remove(1) if 1 in heights else None
