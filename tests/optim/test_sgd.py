@@ -169,5 +169,5 @@ def test_settings_are_data():
     assert sgd == optim.SGD(optim.cosine(0.1), momentum=0.5)
     assert repr(sgd) == (
         "SGD(learning_rate=cosine(0.1, end=0.0, warmup=0), momentum=0.5, nesterov=False,"
-        " dampening=0.0, weight_decay=0.0)"
+        " dampening=0.0, weight_decay=0.0, decoupled=False)"
     )

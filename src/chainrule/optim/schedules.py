@@ -20,8 +20,22 @@ from chainrule.optim.arguments import count, non_negative
 Schedule: TypeAlias = Callable[[Any, int], Any]
 
 
+class Rule:
+    """What the schedules made here have beside their rate."""
+
+    @property
+    def robbins_monro(self) -> bool:
+        """Whether Σ rate = ∞ and Σ rate² < ∞ over endless steps (Robbins & Monro 1951).
+
+        Then SGD's noise dies out and yet any point can be reached: with bounded noise it goes to
+        a stationary point with probability 1 (Bottou 2010, section 2). A schedule whose form
+        depends on the end of the run, such as the cosine, makes no such promise.
+        """
+        return False
+
+
 @dataclass(frozen=True)
-class Constant:
+class Constant(Rule):
     """The same rate at every step; made by ``constant``."""
 
     value: float
@@ -37,7 +51,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Rule):
     """Half a wave of a cosine down from ``start`` to ``end``; made by ``cosine``."""
 
     start: float
@@ -104,6 +118,13 @@ def cosine(start: float, end: float = 0.0, warmup: int = 0) -> Cosine:
         array([0.1 , 0.2 , 0.3 , 0.15])
     """
     return Cosine(start, end, warmup)
+
+
+def observer(rate: Any) -> Any:
+    """The part of a schedule that acts on what is measured (``plateau``), or None."""
+    if hasattr(rate, "observe"):
+        return rate
+    return getattr(rate, "observer", None)
 
 
 def learning_rates(rate: float | Schedule, steps: Any, total: int) -> Any:

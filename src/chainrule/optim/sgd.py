@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 
 from chainrule.errors import TrainingError
-from chainrule.optim.arguments import fraction, non_negative
-from chainrule.optim.schedules import Schedule, learning_rates
-from chainrule.tracing.tracer import cast
+from chainrule.optim.arguments import boolean, fraction, non_negative
+from chainrule.optim.optimizer import (
+    Array,
+    Rated,
+    counter,
+    decayed,
+    downhill,
+    penalised,
+    zeros_like,
+)
 from chainrule.tracing.trees import Tree, tree_map
 
-Array: TypeAlias = Any
-_RANGES: Final = {
-    "learning_rate": non_negative,
-    "momentum": fraction,
-    "dampening": fraction,
-    "weight_decay": non_negative,
-}
 
-
-@dataclass(frozen=True)
-class SGD:
+@dataclass(frozen=True, repr=False)
+class SGD(Rated):
     """Stochastic gradient descent with momentum, as PyTorch defines it.
 
     With the gradient g of the loss at the parameters p, each update is::
@@ -41,6 +40,8 @@ class SGD:
         nesterov: look ahead along the momentum; needs momentum > 0 and no dampening.
         dampening: in [0, 1); the share of each gradient that is left out of the momentum.
         weight_decay: >= 0; adds weight_decay / 2 · |p|² to the loss. Not in the loss's value.
+        decoupled: in place of that, p = p - learning_rate · weight_decay · p before each step, so
+            that the decay stays out of the momentum (SGDW; not in PyTorch).
 
     Raises:
         TrainingError: an argument outside of its range.
@@ -48,7 +49,9 @@ class SGD:
     Source:
         Robbins & Monro 1951; momentum: Polyak 1964, Some Methods of Speeding Up the Convergence
         of Iteration Methods; nesterov: Sutskever, Martens, Dahl & Hinton 2013, On the Importance
-        of Initialization and Momentum in Deep Learning. Definition: ``torch.optim.SGD``.
+        of Initialization and Momentum in Deep Learning; decoupled: Loshchilov & Hutter 2019,
+        Decoupled Weight Decay Regularization, algorithm 1, with the decay multiplied by the
+        learning rate as in AdamW. Definition: ``torch.optim.SGD``.
 
     Example:
         >>> optimizer = SGD(0.1, momentum=0.9)
@@ -59,17 +62,22 @@ class SGD:
         ({'w': array([0.9, 2.1])}, {'momentum': {'w': array([ 1., -1.])}})
     """
 
-    learning_rate: float | Schedule
     momentum: float = 0.0
     nesterov: bool = False
     dampening: float = 0.0
     weight_decay: float = 0.0
+    decoupled: bool = False
+
+    RANGES: ClassVar = {
+        "momentum": fraction,
+        "nesterov": boolean,
+        "dampening": fraction,
+        "weight_decay": non_negative,
+        "decoupled": boolean,
+    }
 
     def __post_init__(self) -> None:
-        for name, checked in _RANGES.items():
-            value = getattr(self, name)
-            if not (name == "learning_rate" and callable(value)):
-                object.__setattr__(self, name, checked(f"SGD: {name}", value))
+        super().__post_init__()
         if self.nesterov and not (self.momentum > 0 and self.dampening == 0):
             raise TrainingError(
                 f"SGD: nesterov with momentum {self.momentum} and dampening {self.dampening}",
@@ -85,34 +93,19 @@ class SGD:
         """
         if not self.momentum:
             return ()
-        state: dict[str, Tree] = {"momentum": tree_map(np.zeros_like, params)}
-        return state | {"updates": np.zeros((), np.int64)} if self.dampening else state
+        state = {"momentum": zeros_like(params)}
+        return state | {"updates": counter()} if self.dampening else state
 
     def update(
         self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
     ) -> tuple[Tree, Tree]:
-        """One step downhill; nothing is changed in place.
-
-        Args:
-            grads: a tree like params.
-            state: from ``init`` or the last ``update``.
-            params: a tree of arrays.
-            learning_rate: this step's rate, shape ``()``; it is rounded to each leaf's dtype.
-
-        Returns:
-            (the new parameters, the new state), of the same structure, shapes and dtypes.
-
-        Raises:
-            ShapeError: the trees differ.
-        """
-        if self.weight_decay:
-            grads = tree_map(lambda g, p: g + self.weight_decay * p, grads, params)
+        """See ``Optimizer.update``."""
+        if self.decoupled:
+            params = decayed(params, learning_rate, self.weight_decay)
+        else:
+            grads = penalised(grads, params, self.weight_decay)
         direction, state = self._direction(grads, state)
-        return tree_map(_downhill(learning_rate), params, direction), state
-
-    def learning_rates(self, steps: Any, total: int) -> Any:
-        """The rate at each of these steps of a run of ``total``; see ``optim.learning_rates``."""
-        return learning_rates(self.learning_rate, steps, total)
+        return downhill(params, direction, learning_rate), state
 
     def _direction(self, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """What the step goes along, and the new state."""
@@ -135,8 +128,3 @@ class SGD:
 
         momentum = tree_map(damped, state["momentum"], grads)
         return momentum, {"momentum": momentum, "updates": state["updates"] + 1}
-
-
-def _downhill(learning_rate: Array) -> Any:
-    # A rate of float64 would make a float32 parameter one of float64.
-    return lambda p, direction: p - cast(learning_rate, direction.dtype) * direction
