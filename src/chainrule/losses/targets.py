@@ -16,7 +16,7 @@ Array: TypeAlias = Any
 _SUM_TOLERANCE: Final = 1e-3
 
 
-def fit_numbers(output: Array, y: Array) -> Array:
+def fit_numbers(output: Array, y: Array, **_: Any) -> Array:
     """y in the shape and dtype of the output.
 
     (batch,) and (batch, 1) are the same targets. Left to broadcasting, the difference of the two
@@ -38,14 +38,14 @@ def fit_numbers(output: Array, y: Array) -> Array:
     return y.reshape(output.shape).astype(output.dtype)
 
 
-def fit_classes(output: Array, y: Array) -> Array:
-    """Labels of shape (batch, 1), or probabilities in the shape and dtype of the logits.
+def fit_classes(output: Array, y: Array, **_: Any) -> Array:
+    """Labels of shape (batch, ..., 1), or probabilities in the shape and dtype of the logits.
 
     Raises:
-        ShapeError: the logits are not (batch, k) with k > 1, or y fits them in neither way.
+        ShapeError: the logits are not (batch, ..., k) with k > 1, or y fits them in neither way.
         DTypeError: one label per example, but not of an integer type.
     """
-    if output.ndim != 2 or output.shape[1] < 2:
+    if output.ndim < 2 or output.shape[-1] < 2:
         raise ShapeError(
             f"the logits are {_kind(output)}; expected (batch, classes), two classes or more",
             "for a yes or no from one output use binary_cross_entropy",
@@ -54,12 +54,42 @@ def fit_classes(output: Array, y: Array) -> Array:
     if y.shape == output.shape:
         return y.astype(output.dtype)
     if not _is_labels(output, y):
-        batch, k = output.shape
         raise ShapeError(
-            f"y is {_kind(y)} for logits of {_kind(output)}; expected labels ({batch},) or "
-            f"probabilities ({batch}, {k})"
+            f"y is {_kind(y)} for logits of {_kind(output)}; expected labels {output.shape[:-1]} "
+            f"or probabilities {output.shape}"
         )
-    return _labels(y)
+    return _labels(y.reshape((*output.shape[:-1], 1)))
+
+
+def fit_margins(output: Array, y: Array, **_: Any) -> Array:
+    """Answers in the shape of the scores, or one label for several scores: (batch, 1).
+
+    Raises:
+        ShapeError: y fits the scores in neither way.
+        DTypeError: y holds no numbers; labels that are floats.
+    """
+    if output.ndim == 2 and output.shape[1] > 1 and _is_labels(output, y):
+        return fit_classes(output, y)
+    return fit_numbers(output, y)
+
+
+def fit_two(output: Array, y: Array, fixed: float | None) -> Array:
+    """Targets for outputs that hold two numbers for each, or one if the second is ``fixed``.
+
+    Shapes:
+        output: (batch, 2 n), the first numbers in front, or (batch, n). y: (batch, n).
+
+    Raises:
+        ShapeError: not one target for each two outputs, or for each. DTypeError: no numbers.
+    """
+    if fixed is not None:
+        return fit_numbers(output, y)
+    if output.ndim < 1 or output.shape[-1] % 2:
+        raise ShapeError(
+            f"the output is {_kind(output)}; expected two numbers for each target",
+            "the model learns both; give the second to the loss as an option to fix it",
+        )
+    return fit_numbers(output[..., : output.shape[-1] // 2], y)
 
 
 def _labels(y: Array) -> Array:
@@ -68,8 +98,7 @@ def _labels(y: Array) -> Array:
             f"y is {_kind(y)}, one number per example; expected integer labels 0, 1, 2, ...",
             "y.astype(np.int64), if they are whole numbers",
         )
-    column = y.reshape((-1, 1))
-    return column.astype(np.int64) if y.dtype.kind == "b" else column
+    return y.astype(np.int64) if y.dtype.kind == "b" else y
 
 
 def _require_numbers(y: Array) -> None:
@@ -81,7 +110,7 @@ def _require_numbers(y: Array) -> None:
 
 
 def _is_labels(output: Array, y: Array) -> bool:
-    return output.ndim == 2 and y.shape in (output.shape[:1], (output.shape[0], 1))
+    return output.ndim > 1 and y.shape in (output.shape[:-1], (*output.shape[:-1], 1))
 
 
 def _without_last_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -112,15 +141,45 @@ def check_probabilities(y: np.ndarray, n_out: int) -> None:
     _require((y >= 0) & (y <= 1), y, "0, 1 or a probability between", "y == label gives 0 and 1")
 
 
+def check_counts(y: np.ndarray, n_out: int) -> None:
+    """Counts, or rates of them, are finite and not negative.
+
+    Raises:
+        DataError: one is.
+    """
+    _require(np.isfinite(y) & (y >= 0), y, "a finite count >= 0")
+
+
+def check_positive(y: np.ndarray, n_out: int) -> None:
+    """Amounts and durations are finite and positive.
+
+    Raises:
+        DataError: one is not.
+    """
+    _require(np.isfinite(y) & (y > 0), y, "a finite number > 0", "drop the rows in which it is 0")
+
+
+def check_answers(y: np.ndarray, n_out: int) -> None:
+    """Answers are 0 or -1 for a no and 1 for a yes; labels lie in 0 ... n_out - 1.
+
+    Raises:
+        DataError: a value that is neither.
+    """
+    if (y.ndim == 2 and y.shape[1] == n_out) or n_out == 1 or y.dtype.kind == "f":
+        _require((y == 0) | (y == 1) | (y == -1), y, "0 or -1 for a no, 1 for a yes")
+    else:
+        check_classes(y, n_out)
+
+
 def check_classes(y: np.ndarray, n_out: int) -> None:
     """Labels lie in 0 ... n_out - 1; the probabilities of one example are >= 0 and sum to 1.
 
     Raises:
         DataError: a label that no output stands for, or a row that is no distribution.
     """
-    if y.ndim == 2 and y.shape[1] == n_out:
+    if y.ndim > 1 and y.shape[-1] == n_out:
         _require(y >= 0, y, "a probability")
-        total = y.sum(axis=1)
+        total = y.sum(axis=-1)
         expected = "probabilities of each example that sum to 1"
         _require(abs(total - 1) <= _SUM_TOLERANCE, total, expected)
     else:
