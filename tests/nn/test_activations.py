@@ -11,7 +11,7 @@ from chainrule import nn
 from chainrule.errors import TrainingError
 
 SOFTMAX_AND_ALL = sorted(nn.ACTIVATIONS)
-ELEMENTWISE = sorted(set(nn.ACTIVATIONS) - {"softmax"})
+ELEMENTWISE = sorted(set(nn.ACTIVATIONS) - {"softmax", "log_softmax"})
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 # Each formula once more, by the standard library and for one number.
@@ -26,6 +26,15 @@ FORMULAS = {
     "tanh": math.tanh,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log1p(math.exp(x)),
+    "relu6": lambda x: min(max(x, 0.0), 6.0),
+    "celu": lambda x: x if x > 0 else math.expm1(x),
+    "gelu_tanh": lambda x: x / (1 + math.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "mish": lambda x: x * math.tanh(math.log1p(math.exp(x))),
+    "log_sigmoid": lambda x: -math.log1p(math.exp(-x)),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "hard_tanh": lambda x: min(max(x, -1.0), 1.0),
+    "hard_sigmoid": lambda x: min(max(x / 6 + 0.5, 0.0), 1.0),
+    "hard_silu": lambda x: x * min(max(x / 6 + 0.5, 0.0), 1.0),
 }
 
 
@@ -55,11 +64,15 @@ def test_derivative_agrees_with_a_central_difference(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "slope"), [("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("gelu", 0.5)]
-)
+    ("name", "slope"),
+    [
+        ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("celu", 1.0), ("gelu", 0.5),
+        ("gelu_tanh", 0.5), ("mish", 0.6), ("relu6", 0.0), ("hard_tanh", 1.0),
+    ],
+)  # fmt: skip
 def test_derivative_at_zero_is_the_one_that_is_documented(name, slope):
     gradient = cr.grad(lambda x: np.sum(nn.ACTIVATIONS[name](x)))
-    assert gradient(np.zeros(1)) == slope
+    assert gradient(np.zeros(1)) == pytest.approx(slope, abs=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -101,6 +114,16 @@ def test_softmax_gives_probabilities_that_a_shift_does_not_change():
     np.testing.assert_allclose(nn.softmax(z - 7.0), p, rtol=1e-15)
 
 
+@pytest.mark.parametrize("name", SOFTMAX_AND_ALL)
+def test_compiled_activation_and_its_gradient_are_the_eager_ones(name):
+    f = nn.ACTIVATIONS[name]
+    g = np.linspace(0.5, 2.0, 9)
+    both = cr.value_and_grad(lambda x: np.sum(g * f(x)))
+    x = np.array([-1e4, -7.0, -3.5, -0.5, 0.0, 0.5, 2.0, 6.5, 1e4])
+    for compiled, eager in zip(cr.compile(both)(x), both(x), strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-13, atol=1e-15)
+
+
 def test_names_in_the_table_are_the_functions_own():
     assert all(name == f.__name__ and getattr(nn, name) is f for name, f in nn.ACTIVATIONS.items())
 
@@ -117,5 +140,5 @@ def test_unknown_activation_names_the_nearest(wrong, near):
 
 
 def test_unknown_activation_with_nothing_near_lists_all():
-    with pytest.raises(TrainingError, match="softplus, softmax, identity or a function"):
+    with pytest.raises(TrainingError, match="softmax, log_softmax, identity or a function"):
         nn.activation("zzz")

@@ -1,12 +1,13 @@
 """Activations: plain NumPy functions from an array to an array of the same shape and dtype.
 
-All but ``softmax`` work element by element. A NaN goes in as a NaN and comes out as one, so that
-a descent which has gone wrong is seen in its loss and not hidden by a ReLU.
+All but ``softmax`` and ``log_softmax`` work element by element. A NaN goes in as a NaN and comes
+out as one, so that a descent which has gone wrong is seen in its loss and not hidden by a ReLU.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -14,12 +15,13 @@ import numpy as np
 
 from chainrule.errors import TrainingError
 from chainrule.ops.scipy_special import special
-from chainrule.tracing.functions import softmax
+from chainrule.tracing.functions import log_softmax, softmax
 
 Array: TypeAlias = Any
 Activation: TypeAlias = Callable[[Array], Array]
 
 _ROOT_HALF: Final = 0.5**0.5
+_ROOT_TWO_OVER_PI: Final = (2 / math.pi) ** 0.5
 # Klambauer et al. 2017, appendix A1: the pair for which mean 0 and variance 1 are a fixed point.
 _SELU_ALPHA: Final = 1.6732632423543772
 _SELU_SCALE: Final = 1.0507009873554805
@@ -98,6 +100,21 @@ def gelu(x: Array) -> Array:
     return 0.5 * x * (1 + special.erf(_ROOT_HALF * x))
 
 
+def gelu_tanh(x: Array) -> Array:
+    """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), within 5·10⁻⁴ of ``gelu``; BERT's and GPT-2's.
+
+    Source:
+        Hendrycks & Gimpel 2016, Gaussian Error Linear Units, section 2.
+
+    Example:
+        >>> gelu_tanh(np.array([-1.0, 0.0, 1.0])).round(4)
+        array([-0.1588,  0.    ,  0.8412])
+    """
+    # The tanh is 1 in size long before |x| = 10⁶, where x³ is still a float32.
+    u = np.clip(x, -1e6, 1e6)
+    return 0.5 * x * (1 + np.tanh(_ROOT_TWO_OVER_PI * (u + 0.044715 * u * u * u)))
+
+
 def silu(x: Array) -> Array:
     """x · sigmoid(x), also called swish.
 
@@ -146,11 +163,116 @@ def softplus(x: Array) -> Array:
     return np.logaddexp(0, x)
 
 
+def mish(x: Array) -> Array:
+    """x · tanh(log(1 + eˣ)).
+
+    Source:
+        Misra 2020, Mish: A Self Regularized Non-Monotonic Activation Function.
+
+    Example:
+        >>> mish(np.array([-1.0, 0.0, 1.0])).round(4)
+        array([-0.3034,  0.    ,  0.8651])
+    """
+    return x * np.tanh(np.logaddexp(0, x))
+
+
+def celu(x: Array, alpha: float = 1.0) -> Array:
+    """x where x > 0, else alpha · (e^(x / alpha) - 1): an ELU with slope 1 at 0 for any alpha.
+
+    Source:
+        Barron 2017, Continuously Differentiable Exponential Linear Units.
+
+    Example:
+        >>> celu(np.array([-1.0, 3.0]), alpha=2.0).round(4)
+        array([-0.7869,  3.    ])
+    """
+    return alpha * elu(x / alpha)
+
+
+def log_sigmoid(x: Array) -> Array:
+    """log(sigmoid(x)) = -softplus(-x): a log-probability from its log-odds.
+
+    Example:
+        >>> log_sigmoid(np.array([0.0, -1000.0])).round(4)
+        array([-6.931e-01, -1.000e+03])
+    """
+    return -np.logaddexp(0, -x)
+
+
+def softsign(x: Array) -> Array:
+    """x / (1 + |x|), between -1 and 1.
+
+    Source:
+        Bergstra, Desjardins, Lamblin & Bengio 2009, Quadratic Polynomials Learn Better Image
+        Features.
+
+    Example:
+        >>> softsign(np.array([-3.0, 1.0]))
+        array([-0.75,  0.5 ])
+    """
+    return x / (1 + np.abs(x))
+
+
+def relu6(x: Array) -> Array:
+    """min(max(x, 0), 6); its derivative is 0 from either end on.
+
+    Source:
+        Krizhevsky 2010, Convolutional Deep Belief Networks on CIFAR-10.
+
+    Example:
+        >>> relu6(np.array([-2.0, 3.0, 9.0]))
+        array([0., 3., 6.])
+    """
+    return np.where(x <= 0, 0, np.where(x >= 6, 6, x))
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """The line x / 6 + ½ between its ends 0 and 1; its derivative is 0 from x = ±3 on.
+
+    Source:
+        Howard et al. 2019, Searching for MobileNetV3, 5.2. Definition:
+        ``torch.nn.Hardsigmoid``.
+
+    Example:
+        >>> hard_sigmoid(np.array([-4.0, 0.0, 1.5]))
+        array([0.  , 0.5 , 0.75])
+    """
+    return relu6(x + 3) / 6
+
+
+def hard_silu(x: Array) -> Array:
+    """x · hard_sigmoid(x), also called hard swish.
+
+    Source:
+        Howard et al. 2019, Searching for MobileNetV3, 5.2.
+
+    Example:
+        >>> hard_silu(np.array([-4.0, 1.5, 4.0]))
+        array([-0.   ,  1.125,  4.   ])
+    """
+    return x * hard_sigmoid(x)
+
+
+def hard_tanh(x: Array) -> Array:
+    """x between its ends -1 and 1; its derivative is 0 from x = ±1 on.
+
+    Source:
+        Collobert 2004, Large Scale Machine Learning, 2.4.
+
+    Example:
+        >>> hard_tanh(np.array([-4.0, 0.25, 1.5]))
+        array([-1.  ,  0.25,  1.  ])
+    """
+    return np.where(x <= -1, -1, np.where(x >= 1, 1, x))
+
+
 #: Activations by name: what a command line or a saved configuration may say.
 ACTIVATIONS: Final[dict[str, Activation]] = {
     f.__name__: f
     for f in (
-        relu, leaky_relu, elu, selu, gelu, silu, tanh, sigmoid, softplus, softmax, identity,
+        relu, leaky_relu, relu6, elu, celu, selu, gelu, gelu_tanh, silu, mish, tanh, sigmoid,
+        softplus, softsign, log_sigmoid, hard_tanh, hard_sigmoid, hard_silu, softmax, log_softmax,
+        identity,
     )
 }  # fmt: skip
 

@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, TrainingError
 from chainrule.ir.types import ArrayType
-from chainrule.nn.initial import draw
+from chainrule.nn.gaussians import discriminants
+from chainrule.nn.initial import draw, floating_dtype
 from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import tree
 
@@ -21,7 +22,8 @@ class Linear:
 
     Shapes:
         x: (batch, n_in) -> y: (batch, n_out); a single example (n_in,) -> (n_out,) too.
-        weight: (n_out, n_in), weight[j, i] carries input i to output j. bias: (n_out,).
+        weight: (n_out, n_in), weight[j, i] carries input i to output j. bias: (n_out,), or None
+        for none.
 
     Raises:
         ShapeError: the last axis of x is not n_in; weight and bias do not fit together.
@@ -36,14 +38,15 @@ class Linear:
     """
 
     weight: Array
-    bias: Array
+    bias: Array | None
 
     # Two layers are the same one or they are not: `==` of their arrays has no single truth.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     def __post_init__(self) -> None:
-        weight, bias = np.shape(self.weight), np.shape(self.bias)
+        weight = np.shape(self.weight)
+        bias = weight[:1] if self.bias is None else np.shape(self.bias)
         if len(weight) != 2 or bias != weight[:1]:
             raise ShapeError(
                 f"Linear: weight is {weight}, bias is {bias}; expected (n_out, n_in) and (n_out,)"
@@ -57,6 +60,7 @@ class Linear:
         rng: int | np.random.Generator,
         dtype: Any = np.float32,
         scale: str = "he",
+        bias: bool = True,
     ) -> Linear:
         """A layer with random weights and a bias of zeros.
 
@@ -67,7 +71,8 @@ class Linear:
             dtype: float32 or float64.
             scale: how the weights are drawn: ``"he"`` N(0, 2/n_in), for ReLU and its kin;
                 ``"lecun"`` N(0, 1/n_in); ``"glorot"`` uniform of variance 2/(n_in + n_out), for
-                tanh and the sigmoid.
+                tanh and the sigmoid; the others of ``nn.SCALES``.
+            bias: whether there is one.
 
         Raises:
             TrainingError, ShapeError, DTypeError: an unknown scale, a size below 1, another dtype.
@@ -81,13 +86,59 @@ class Linear:
             (5, 2)
         """
         weight = draw(scale, n_in, n_out, rng, dtype)
-        return cls(weight, np.zeros(n_out, weight.dtype))
+        return cls(weight, np.zeros(n_out, weight.dtype) if bias else None)
+
+    @classmethod
+    def from_gaussians(
+        cls, x: Array, y: Array, logistic: bool = False, shrinkage: float = 0.0, dtype: Any = None
+    ) -> Linear:
+        """The softmax model that follows from a Gaussian for each class, all of one covariance.
+
+        By Bayes' rule log p(class k | x) is, but for what all classes share, the linear function
+        with weights Σ⁻¹ μ_k and bias -½ μ_kᵀ Σ⁻¹ μ_k + log π_k. Means μ_k, covariance Σ and
+        shares π_k are those of maximum likelihood, so there is nothing to descend: a model to
+        start from, or to compare a trained one with. Known as linear discriminant analysis.
+
+        Args:
+            x: (n, n_in). Where Σ has no inverse the shortest weights are taken.
+            y: labels 0 ... k - 1, (n,); each class has some.
+            logistic: for two classes: one output, the log-odds of class 1, for
+                ``losses.binary_cross_entropy``, in place of one output per class.
+            shrinkage: in [0, 1]; this share of Σ is replaced by a multiple of the identity of the
+                same trace, for few examples of many features.
+            dtype: float32 or float64; x's own by default.
+
+        Raises:
+            ShapeError, DataError: x and y do not fit together or are no numbers and labels.
+            TrainingError: ``logistic`` with more than two classes.
+
+        Source:
+            Fisher 1936, The Use of Multiple Measurements in Taxonomic Problems; Bishop 2006,
+            Pattern Recognition and Machine Learning, 4.2.1. Shrinkage: Ledoit & Wolf 2004.
+
+        Example:
+            >>> x = np.array([[0.0], [2.0], [4.0], [6.0]])
+            >>> layer = Linear.from_gaussians(x, np.array([0, 0, 1, 1]), logistic=True)
+            >>> layer(np.array([[3.0]]))  # half way between the means 1 and 5
+            array([[0.]])
+        """
+        weight, bias = discriminants(x, y, shrinkage)
+        if logistic and len(bias) != 2:
+            raise TrainingError(f"from_gaussians: logistic=True with {len(bias)} classes; needs 2")
+        if logistic:
+            weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
+        own = np.asarray(x).dtype
+        dtype = floating_dtype(
+            (own if own == np.float32 else np.float64) if dtype is None else dtype
+        )
+        return cls(weight.astype(dtype), bias.astype(dtype))
 
     def __call__(self, x: Array) -> Array:
         n_in = self.weight.shape[1]
         if np.shape(x)[-1:] != (n_in,):
             raise _wrong_input(self, x, n_in)
-        return x @ self.weight.T + self.bias
+        y = x @ self.weight.T
+        return y if self.bias is None else y + self.bias
 
     def __repr__(self) -> str:
         # The leaves may be anything a tree is filled with: names, flags, another tree's arrays.

@@ -19,9 +19,13 @@ Tree = Any
 C = TypeVar("C", bound=type)
 
 
+#: What marks a field as part of the structure: ``dataclasses.field(metadata=STATIC)``.
+STATIC: Final = {"static": True}
+
+
 def static(**options: Any) -> Any:
     """A dataclass field that is part of the structure and not an array."""
-    return dataclasses.field(metadata={"static": True}, **options)
+    return dataclasses.field(metadata=STATIC, **options)
 
 
 @dataclass_transform(
