@@ -57,6 +57,9 @@ class Evaluator:
         return found
 
     def mean(self, params: list[np.ndarray], examples: Examples) -> float:
-        """The mean over all rows of a number that is a mean over each block's rows."""
+        """The mean over all rows of what f gives: each block's mean, or its total and weight."""
         found = self.blocks(params, examples)
+        if found[0][1].shape == (2,):
+            total, weight = (sum(float(value[k]) for _, value in found) for k in (0, 1))
+            return total / weight if weight else 0.0
         return float(sum(rows * float(value) for rows, value in found) / examples.rows)

@@ -14,6 +14,7 @@ from chainrule.tracing.trees import flatten, paths, unflatten
 
 #: Random streams of a run; each has its own numbers.
 ORDER_STREAM: Final = 1
+NOISE_STREAM: Final = 2
 #: Row numbers kept at a time, unless one epoch has more.
 _WINDOW: Final = 1 << 19
 _MOST_ROWS: Final = (1 << 31) - 1
@@ -80,6 +81,15 @@ def _row_array(leaf: Any, dtype: np.dtype, where: str) -> np.ndarray:
     elif array.dtype not in DTYPE_NAMES:
         array = array.astype(np.int64)
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
+
+
+def noise_keys(seed: int, step: int, count: int) -> np.ndarray:
+    """The keys of the random bits of ``count`` steps from ``step`` on, int64: see ``nn.counter``.
+
+    Neighbours in number; what follows from one key has nothing to do with what does from another.
+    """
+    first = np.uint64(epoch_key(seed, NOISE_STREAM, 0))
+    return (first + np.arange(step, step + count, dtype=np.uint64)).view(np.int64)
 
 
 class Order:

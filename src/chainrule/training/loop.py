@@ -17,11 +17,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.errors import TrainingError
+from chainrule.tracing.trees import flatten
 from chainrule.training.evaluate import Evaluator
-from chainrule.training.examples import Examples, Order
+from chainrule.training.examples import Examples, Order, noise_keys
 from chainrule.training.pace import Pace
 from chainrule.training.run import Callback, History, Progress
-from chainrule.training.step import Carried, Step
+from chainrule.training.step import Carried, Step, evaluated
 
 
 class Keeper(Protocol):
@@ -53,6 +54,7 @@ class Descent:
     records: list[dict[str, Any]] = field(default_factory=list)
     losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    _all_rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _begun: int = 0
 
     @property
@@ -60,9 +62,9 @@ class Descent:
         """Updates in all."""
         return self.epochs * self.order.steps_per_epoch
 
-    def params(self) -> list[np.ndarray]:
-        """The parameters as they are now."""
-        return self.leaves()[: len(self.carried.params)]
+    def evaluated(self) -> list[np.ndarray]:
+        """The parameters to evaluate and to keep: an average, if the optimiser keeps one."""
+        return flatten(evaluated(self.carried, self.optimizer, self.leaves()))[0]
 
     def leaves(self) -> list[np.ndarray]:
         """Parameters and the optimiser's state as they are now."""
@@ -85,7 +87,8 @@ class Descent:
 
     def run(self, store: Keeper | None) -> Literal["completed", "interrupted"]:
         """Go on until the last epoch has ended or Ctrl-C is pressed."""
-        self.rates = self.optimizer.learning_rates(np.arange(self.steps), self.steps)
+        self._all_rates = self.optimizer.learning_rates(np.arange(self.steps), self.steps)
+        self.rates = self._all_rates if self._all_rates.ndim == 1 else self._all_rates[:, 0]
         self.losses = np.concatenate([self.losses, np.zeros(self.steps - self.done)])
         self._begun = self.done
         with _interruptible() as interrupted:
@@ -104,9 +107,11 @@ class Descent:
         first = self.done
         start = perf_counter()
         order, count = self.order.steps_from(first, self.pace.steps(self._until_stop()))
-        rates = self.rates[first : first + count].astype(self._rate_dtype)
+        rates = self._all_rates[first : first + count].astype(self._rate_dtype)
         losses = np.zeros(count, self._loss_dtype)
-        self.step.run(rates, losses, order, self.examples, self.order.batch, self.pace.threads)
+        keys = noise_keys(self.order.seed, first, count)
+        batch, threads = self.order.batch, self.pace.threads
+        self.step.run(rates, keys, losses, order, self.examples, batch, threads)
         elapsed = perf_counter() - start
         self.seconds += elapsed
         self.losses[first : first + count] = losses
@@ -166,7 +171,7 @@ class Descent:
         first = last - self.order.steps_per_epoch
         validation = None
         if self.evaluator is not None and self.validation is not None:
-            validation = self.evaluator.mean(self.params(), self.validation)
+            validation = self.evaluator.mean(self.evaluated(), self.validation)
         self.records.append({
             "epoch": epoch,
             "step": last,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,24 +13,32 @@ from chainrule.compiler.native.executable import Executable, gathered_inputs
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.errors import ShapeError, TrainingError
 from chainrule.gradients.reverse import value_and_grad
+from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType
-from chainrule.losses import Loss
+from chainrule.losses import LogLikelihood, Loss
+from chainrule.nn import statistics, training
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import Traced, array_type
 from chainrule.tracing.trees import flatten, paths, unflatten
 from chainrule.training.examples import Examples
 
 LossOfParams = Callable[..., Any]
+_KEY: Final = ArrayType(np.dtype(np.int64), ())
 
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """What a step changes: parameters and the optimiser's state, as leaves and structures."""
+    """What a step changes: parameters and the optimiser's state, as leaves and structures.
+
+    ``statistics`` marks those of the parameters that layers renew and the optimiser never sees:
+    in the trees that it gets, None stands in their places.
+    """
 
     params: list[np.ndarray]
     state: list[np.ndarray]
     params_structure: Any
     state_structure: Any
+    statistics: tuple[bool, ...]
 
     @property
     def leaves(self) -> list[np.ndarray]:
@@ -43,6 +51,17 @@ class Carried:
         params = unflatten(self.params_structure, leaves[:count])
         return params, unflatten(self.state_structure, leaves[count:])
 
+    def learned(self, params: Any) -> Any:
+        """The parameters without the statistics."""
+        return _learned(params, self.statistics)
+
+    def whole(self, learned: Any, params: Any) -> Any:
+        """The parameters with the learned ones in their places, the statistics as they are."""
+        given = iter(flatten(learned)[0])
+        marked = zip(flatten(params)[0], self.statistics, strict=True)
+        leaves = [leaf if is_statistic else next(given) for leaf, is_statistic in marked]
+        return unflatten(self.params_structure, leaves)
+
 
 def carry(model: Any, optimizer: Any) -> Carried:
     """The leaves that a descent changes.
@@ -52,7 +71,8 @@ def carry(model: Any, optimizer: Any) -> Carried:
     """
     leaves, structure = flatten(model)
     params = [np.array(leaf) for leaf in leaves]
-    if not params:
+    marks = tuple(statistics(model))
+    if all(marks):
         raise TrainingError("the model has no parameters: nothing to train")
     for name, leaf in zip(paths(model), params, strict=True):
         if leaf.dtype not in (np.float32, np.float64):
@@ -60,36 +80,86 @@ def carry(model: Any, optimizer: Any) -> Carried:
                 f"the parameter {name} is {leaf.dtype}; expected float32 or float64",
                 "make it np.float32, or keep it outside of the tree",
             )
-    state, state_structure = flatten(optimizer.init(unflatten(structure, params)))
-    return Carried(params, [np.array(leaf) for leaf in state], structure, state_structure)
+    learned = _learned(unflatten(structure, params), marks)
+    state, state_structure = flatten(optimizer.init(learned))
+    return Carried(params, [np.array(leaf) for leaf in state], structure, state_structure, marks)
+
+
+def _learned(params: Any, marks: tuple[bool, ...]) -> Any:
+    leaves, structure = flatten(params)
+    kept = [None if mark else leaf for leaf, mark in zip(leaves, marks, strict=True)]
+    return unflatten(structure, kept)
 
 
 def as_function(loss: Any) -> LossOfParams:
-    """A loss as a function of the parameters and the data."""
+    """A loss as a function of the parameters and the data; a third array weighs the examples."""
     if isinstance(loss, Loss):
-        return lambda model, x, y: loss(model(x), y)
+        return lambda model, x, y, w=None: loss(model(x), y, sample_weight=w)
     if not callable(loss):
         raise TrainingError(f"the loss is {loss!r}; expected losses.cross_entropy or a function")
     return loss  # type: ignore[no-any-return]
 
 
+def as_totals(loss: Any) -> LossOfParams:
+    """As ``as_function``, but of a ``Loss`` (Σ w loss, Σ w), which can be added up over blocks."""
+    if isinstance(loss, Loss):
+        return lambda model, x, y, w=None: np.stack(loss.totals(model(x), y, w))
+    if isinstance(loss, LogLikelihood):
+        return lambda *args: np.stack(loss.totals(*args))
+    return as_function(loss)
+
+
 def trace_step(carried: Carried, examples: Examples, loss: Any, optimizer: Any) -> Traced:
-    """The graph of a step: (carried..., rows..., rate) -> (carried..., loss)."""
+    """The graph of a step: (carried..., rows..., rates...[, key]) -> (carried..., loss).
+
+    The key, an int64 from which random bits follow, is there if layers ask for such bits.
+    """
     function = as_function(loss)
-    count, rows = len(carried.leaves), len(examples.arrays)
+    count, rows, rated = len(carried.leaves), len(examples.arrays), rates_of(optimizer)
 
     def step(leaves: list[Any]) -> list[Any]:
         params, state = carried.trees(leaves[:count])
-        data = examples.tree(leaves[count : count + rows])
-        value, grads = value_and_grad(lambda p: function(p, *data))(params)
-        new = optimizer.update(grads, state, params, leaves[-1])
-        return [*flatten(new)[0], value]
+        data, rates, key = leaves[count:][:rows], leaves[count + rows : -1], leaves[-1]
+
+        def forward(learned: Any) -> tuple[Any, Any]:
+            model = carried.whole(learned, params)
+            with training(key) as mode:
+                value = function(model, *examples.tree(data))
+            return value, mode.updated(model)
+
+        learned = carried.learned(params)
+        (value, after), grads = value_and_grad(forward, has_aux=True)(learned)
+        learned, state = optimizer.update(grads, state, learned, rates if rated > 1 else rates[0])
+        return [*flatten((carried.whole(learned, after), state))[0], value]
 
     types = [array_type(leaf) for leaf in carried.leaves]
     rate = ArrayType(np.result_type(*(p.dtype for p in carried.params)), ())
-    traced = trace_batch(step, [*types, *examples.types, rate])
+    traced = trace_batch(step, [*types, *examples.types, *[rate] * rated, _KEY])
     _check_update(types, [node.type for node in traced.graph.outputs[:-1]])
-    return traced
+    return _without_unused(traced, count + rows + rated)
+
+
+def rates_of(optimizer: Any) -> int:
+    """How many learning rates a step takes."""
+    return int(getattr(optimizer, "rates", 1))
+
+
+def evaluated(carried: Carried, optimizer: Any, leaves: list[Any]) -> Any:
+    """The parameters to evaluate and to keep: the optimiser's average, where it keeps one."""
+    params, state = carried.trees(leaves)
+    evaluation = getattr(optimizer, "evaluation", None)
+    if evaluation is None:
+        return params
+    return carried.whole(evaluation(carried.learned(params), state), params)
+
+
+def _without_unused(traced: Traced, place: int) -> Traced:
+    """The graph without the input at this place, if nothing reads it."""
+    inputs, unread = traced.graph.inputs, traced.graph.inputs[place]
+    if any(unread in node.inputs for node in traced.graph.nodes):
+        return traced
+    graph = Graph((*inputs[:place], *inputs[place + 1 :]), traced.graph.outputs)
+    return replace(traced, graph=graph)
 
 
 def _check_update(before: list[ArrayType], after: list[ArrayType]) -> None:
@@ -108,20 +178,28 @@ class Step:
     executable: Executable
     constants: list[np.ndarray]
     gathered: list[int]
+    draws: bool
 
     def run(
-        self, rates: np.ndarray, losses: np.ndarray, order: np.ndarray, examples: Examples,
-        batch: int, threads: int,
+        self, rates: np.ndarray, keys: np.ndarray, losses: np.ndarray, order: np.ndarray,
+        examples: Examples, batch: int, threads: int,
     ) -> None:  # fmt: skip
-        """As many steps as there are rates; the loss of each is written to ``losses``."""
+        """As many steps as there are rates; the loss of each is written to ``losses``.
+
+        ``rates`` is (steps,), or (steps, rates) for an optimiser that takes several.
+        """
         whole = () if self.gathered else examples.arrays  # every step takes all rows where they lie
+        columns = [rates] if rates.ndim == 1 else [*np.ascontiguousarray(rates.T)]
+        each = [*columns, keys] if self.draws else columns
         self.executable.run(
-            [*whole, rates, *self.constants], [losses], batch=batch, steps=len(rates), order=order,
+            [*whole, *each, *self.constants], [losses], batch=batch, steps=len(rates), order=order,
             rows=[examples.arrays[k] for k in self.gathered], threads=threads,
         )  # fmt: skip
 
 
-def compile_step(traced: Traced, carried: Carried, examples: Examples, batch: int) -> Step:
+def compile_step(
+    traced: Traced, carried: Carried, examples: Examples, batch: int, rated: int = 1
+) -> Step:
     """The native form of a step's graph, its carried arrays set.
 
     Rows are gathered, but where a step takes them all: those are read where they lie.
@@ -129,10 +207,12 @@ def compile_step(traced: Traced, carried: Carried, examples: Examples, batch: in
     count, rows = len(carried.leaves), len(examples.arrays)
     inputs: list[InputRole] = ["state"] * count
     inputs += ["rows" if batch < examples.rows else "array"] * rows
-    inputs += ["scalar"]
+    draws = len(traced.graph.inputs) - len(traced.constants) > count + rows + rated
+    inputs += ["scalar"] * (rated + draws)
     inputs += ["array"] * len(traced.constants)
     outputs = (*(OutputRole("state", k) for k in range(count)), OutputRole("scalar"))
     executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs))
     executable.set_state(carried.leaves)
     gathered = [k - count for k in gathered_inputs(executable.plan)]
-    return Step(executable, [np.ascontiguousarray(c) for c in traced.constants], gathered)
+    constants = [np.ascontiguousarray(c) for c in traced.constants]
+    return Step(executable, constants, gathered, draws)

@@ -15,7 +15,10 @@ from chainrule.errors import RunError
 from chainrule.tracing.trees import named_leaves
 from chainrule.training.folder import Checkpoint, RunFolder
 from chainrule.training.loop import Descent
+from chainrule.training.step import evaluated
 
+#: Before the names of parameters whose weights are an average: where the descent itself stands.
+_ITERATE: Final = "iterate/"
 #: Seconds between checkpoints.
 EVERY: Final = 60.0
 
@@ -54,15 +57,17 @@ class Store:
 
     def save(self, descent: Descent, status: str) -> None:
         """Write a checkpoint; the one before counts until this one is whole."""
-        params, state = descent.carried.trees(descent.leaves())
+        leaves = descent.leaves()
+        params, state = map(_arrays, descent.carried.trees(leaves))
+        weights = _arrays(evaluated(descent.carried, descent.optimizer, leaves))
+        moving = {name: x for name, x in params.items() if weights[name].tobytes() != x.tobytes()}
+        state |= {_ITERATE + name: x for name, x in moving.items()}
         record = {
             "loss": descent.losses[: descent.done],
             "learning_rate": descent.rates[: descent.done],
         }
         self.folder.write_checkpoint(
-            Checkpoint(
-                descent.done, _arrays(params), _arrays(state), record, descent.records, status
-            )
+            Checkpoint(descent.done, weights, state, record, descent.records, status)
         )
         self._last = perf_counter()
 
@@ -111,8 +116,13 @@ def _short(value: object) -> str:
 
 def _restore(descent: Descent, checkpoint: Checkpoint, folder: RunFolder) -> None:
     params, state = descent.carried.trees(descent.carried.leaves)
+    iterates = {
+        name.removeprefix(_ITERATE): x
+        for name, x in checkpoint.optimizer.items()
+        if name.startswith(_ITERATE)
+    }
     leaves = [
-        *_in_order(named_leaves(params), checkpoint.weights, folder),
+        *_in_order(named_leaves(params), {**checkpoint.weights, **iterates}, folder),
         *_in_order(named_leaves(state), checkpoint.optimizer, folder),
     ]
     losses = np.asarray(checkpoint.record["loss"], np.float64)

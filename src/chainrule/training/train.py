@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
 from chainrule.errors import TrainingError
-from chainrule.losses import Loss
+from chainrule.losses import Loss, check_weights
 from chainrule.optim import SGD
 from chainrule.tracing.trees import unflatten
 from chainrule.training.evaluate import Evaluator
@@ -20,7 +20,14 @@ from chainrule.training.examples import Examples, Order, take_examples
 from chainrule.training.loop import Descent
 from chainrule.training.pace import pace
 from chainrule.training.run import Callback, Run
-from chainrule.training.step import Carried, as_function, carry, compile_step, trace_step
+from chainrule.training.step import (
+    Carried,
+    as_totals,
+    carry,
+    compile_step,
+    rates_of,
+    trace_step,
+)
 from chainrule.training.store import Store
 
 
@@ -51,6 +58,7 @@ def train(
         loss: a ``losses.Loss``, applied as ``loss(model(x), y)``; or a function
             ``loss(params, *data)`` in NumPy that returns one number, a mean over the batch.
         data: a tuple of arrays (or trees of arrays) with one row per example, such as (x, y).
+            With a ``losses.Loss`` a third array is a weight for each example.
             Floating-point arrays take the parameters' dtype.
         validation: the same, held out; its loss is recorded at the end of each epoch.
         optimizer: default ``SGD(0.01)``.
@@ -87,12 +95,13 @@ def train(
     held_out = None if validation is None else take_examples(validation, dtype, "validation")
     size = _batch_size(batch, examples.rows)
     _check_numbers(epochs, seed, threads)
+    _check_schedule(optimizer)
     _check_targets(loss, carried.params, model, data, examples)
 
     start = perf_counter()
     traced = trace_step(carried, examples, loss, optimizer)
     between = perf_counter()
-    step = compile_step(traced, carried, examples, size)
+    step = compile_step(traced, carried, examples, size, rates_of(optimizer))
     evaluator = _evaluator(loss, carried, held_out, threads)
     seconds = {"trace": between - start, "compile": perf_counter() - between, "train": 0.0}
 
@@ -105,7 +114,7 @@ def train(
     store = Store.begin(out, resume, descent, config) if out is not None else None
     stopped = descent.run(store)
     seconds["train"] = descent.seconds
-    leaves = [p if p.shape else p[()] for p in descent.params()]
+    leaves = [p if p.shape else p[()] for p in descent.evaluated()]
     trained = unflatten(carried.params_structure, leaves)
     folder = store.folder.path if store else None
     return Run(
@@ -134,13 +143,27 @@ def _check_numbers(epochs: Any, seed: Any, threads: Any) -> None:
             raise TrainingError(f"{name} is {value!r}; expected a whole number from {least}")
 
 
+def _check_schedule(optimizer: Any) -> None:
+    if getattr(optimizer, "observer", None) is not None:
+        raise TrainingError(
+            "optim.plateau acts on what is measured, which cr.train does not hand to it yet",
+            "optim.cosine, step or one_cycle need no measurement",
+        )
+
+
 def _check_targets(
     loss: Any, params: list[np.ndarray], model: Any, data: tuple[Any, ...], examples: Examples
 ) -> None:
     """A loss of ours knows which targets mean something; the native loop sees only numbers."""
-    if isinstance(loss, Loss) and len(data) == 2 and len(examples.arrays) == 2 and callable(model):
-        output = np.asarray(model(examples.arrays[0][:1]))
-        loss.check(examples.arrays[1], output.shape[-1] if output.ndim > 1 else 1)
+    if not (isinstance(loss, Loss) and len(data) in (2, 3) and callable(model)):
+        return
+    x, y, *weights = examples.tree([array[:1] for array in examples.arrays])
+    whole = examples.tree(list(examples.arrays))
+    if weights:
+        check_weights(np.asarray(whole[2]))
+    if isinstance(y, np.ndarray):
+        output = np.asarray(model(x))
+        loss.refuse(np.broadcast_to(output, (examples.rows, *output.shape[1:])), whole[1])
 
 
 def _evaluator(
@@ -148,7 +171,7 @@ def _evaluator(
 ) -> Evaluator | None:
     if examples is None:
         return None
-    function = as_function(loss)
+    function = as_totals(loss)
 
     def value(given: list[Any], data: list[Any]) -> Any:
         return function(unflatten(carried.params_structure, given), *examples.tree(data))
