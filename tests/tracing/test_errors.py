@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 import chainrule as cr
 from chainrule.errors import ChainruleError, DTypeError, ShapeError, TraceError
@@ -153,15 +154,25 @@ def test_an_array_of_traced_values(transform):
     message(TraceError, transform(np.asarray), X)
 
 
-def test_a_traced_value_in_a_plain_array():
-    def f(x: Any) -> Any:
-        y = np.zeros(3)
-        y[0] = x
-        return y
+@pytest.mark.parametrize(
+    "transform",
+    [
+        cr.compile,
+        cr.grad,
+        lambda f: lambda x: cr.jvp(f, (x,), (x,)),
+        lambda f: lambda x: cr.vjp(f, x),
+        lambda f: lambda x: cr.vmap(f)(np.stack([x, x])),
+    ],
+)
+def test_a_traced_number_put_into_a_plain_array_names_what_to_write(transform):
+    """NumPy says "setting an array element with a sequence" of the error that it is given."""
 
-    with pytest.raises(ValueError, match="setting an array element") as caught:
-        cr.compile(f)(1.0)
-    assert isinstance(caught.value.__cause__, TraceError)
+    def f(x: Any) -> Any:
+        y = np.zeros(4)
+        y[0] = x[1]
+        return np.sum(y)
+
+    assert "cr.at(y)[k].set(x)" in message(TraceError, transform(f), X[0])
 
 
 # -- functions and options -------------------------------------------------------------------------
@@ -265,3 +276,8 @@ def test_traced_values_print_their_type():
     cr.compile(lambda x: shown.append(repr(x)))(X)
     cr.grad(lambda x: (shown.append(repr(x)), x)[1])(2.0)
     assert shown == ["Tracer(f64[32, 4])", "Tracer(f64[], value=array(2.))"]
+
+
+def test_scipys_polygamma_names_ours():
+    said = message(TraceError, cr.compile(lambda x: special.polygamma(1, x)), X)
+    assert "cr.polygamma" in said

@@ -20,6 +20,7 @@ from chainrule.ir.graph import Attribute
 from chainrule.ops import PRIMITIVES, Recording, bind
 from chainrule.ops.bodies import TOKEN
 from chainrule.ops.record import POINTWISE
+from chainrule.tracing.foreign import call
 from chainrule.tracing.lines import user_line
 from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import NAMESPACE, unflatten
@@ -124,7 +125,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(structure, inputs)
-        result = f(*args, **kwargs)
+        result = call(f, *args, **kwargs)
         recording.ended = True
         return _results(recording, result, out_axes)
 

@@ -23,6 +23,7 @@ from chainrule.gradients.tape import sum_of
 from chainrule.ir.graph import Attribute
 from chainrule.ops import PRIMITIVES, NoGradient, Primitive, Recording, bind
 from chainrule.ops.record import LINEAR, POINTWISE, Joint
+from chainrule.tracing.foreign import call
 from chainrule.tracing.lines import Place, place
 from chainrule.tracing.tracer import Tracer, ValueTracer
 from chainrule.tracing.trees import unflatten
@@ -199,7 +200,7 @@ def jvp(
         x if t is None else ForwardTracer(recording, as_array(x), t)
         for x, t in zip(leaves, along, strict=True)
     ]
-    result = f(*unflatten(structure, inputs))
+    result = call(f, *unflatten(structure, inputs))
     recording.ended = True
     value, aux = pair(result) if has_aux else (result, None)
     tangent = _tangents(recording, value)

@@ -12,6 +12,7 @@ from chainrule.gradients.derived import is_derived
 from chainrule.gradients.refusal import no_gradient, outlived
 from chainrule.gradients.tape import Tape, TapeTracer, backward, is_moved, walk
 from chainrule.ops import PRIMITIVES, NoGradient
+from chainrule.tracing.foreign import call
 from chainrule.tracing.recording import GraphTracer, constant_node
 from chainrule.tracing.trace import trace_types  # noqa: F401 - fills NumPy's protocols
 from chainrule.tracing.tracer import Tracer
@@ -92,7 +93,7 @@ def call_with(
     f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], replaced: dict[int, Any]
 ) -> Any:
     """f of the arguments, some of them replaced."""
-    return f(*(replaced.get(k, x) for k, x in enumerate(args)), **kwargs)
+    return call(f, *(replaced.get(k, x) for k, x in enumerate(args)), **kwargs)
 
 
 def pair(result: Any) -> tuple[Any, Any]:

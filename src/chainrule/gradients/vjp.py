@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.gradients.leaves import as_array, beside, flatten_all, names_of
 from chainrule.gradients.reverse import as_input, gradient_of, pair, refuse_cut, strip
 from chainrule.gradients.tape import Cotangents, Tape, backward, sum_of
+from chainrule.tracing.foreign import call
 from chainrule.tracing.trees import unflatten
 
 Array = Any
@@ -45,7 +46,7 @@ def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
     inputs = [as_input(tape, x) if _is_float(x) else None for x in leaves]
     given = [x if t is None else t for x, t in zip(leaves, inputs, strict=True)]
     with tape:
-        result = f(*unflatten(structure, given))
+        result = call(f, *unflatten(structure, given))
     value, aux = pair(result) if has_aux else (result, None)
     plain = strip(tape, value)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import scipy
+
+from chainrule.errors import ChainruleError
 
 SCIPY: Final = str(Path(scipy.__file__).resolve().parent) + os.sep
 
@@ -37,6 +40,20 @@ SPELLINGS: Final[dict[str, str]] = {
     **{name: f"np.linalg.{name}" for name in ("inv", "solve", "det", "lstsq", "pinv", "norm")},
     **dict.fromkeys(("convolve", "correlate", "convolve2d", "correlate2d"), "nn.conv(x, weight)"),
 }
+
+
+def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What f gives; of an error of ours that NumPy took for one of its own, ours.
+
+    ``y[0] = x`` with a plain y asks a traced x for a float, and says "with a sequence" if it
+    refuses.
+    """
+    try:
+        return f(*args, **kwargs)
+    except ValueError as error:
+        if isinstance(error.__cause__, ChainruleError):
+            raise error.__cause__ from None
+        raise
 
 
 def scipy_caller() -> str | None:

@@ -38,6 +38,7 @@ from chainrule.tracing import (  # noqa: F401 - they fill the protocols
     ufuncs,
     windows,
 )
+from chainrule.tracing.foreign import call
 from chainrule.tracing.nonfinite import Nonfinite, locate
 from chainrule.tracing.recording import GraphRecording, GraphTracer, node_of
 from chainrule.tracing.tracer import Tracer
@@ -81,7 +82,7 @@ def trace_types(
     """
     recording = GraphRecording(batch)
     inputs = [Node("input", (), type_) for type_ in types]
-    result = f([GraphTracer(recording, node) for node in inputs])
+    result = call(f, [GraphTracer(recording, node) for node in inputs])
     leaves, structure = flatten(result)
     outputs = tuple(node_of(recording, leaf) for leaf in leaves)
     kept = recording.constants.values()

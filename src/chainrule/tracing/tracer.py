@@ -136,7 +136,8 @@ class Tracer(Recorded, NDArrayOperatorsMixin):
     def __float__(self) -> float:
         raise TraceError(
             f"float() of a traced value at {user_line()} would lose its gradient",
-            "np.exp, np.log, ... for math.exp, math.log, ...; cr.at(x)[k].get() for a plain x[k]",
+            "np.exp, np.log, ... for math.exp, math.log, ...; cr.at(x)[k].get() for a plain x[k]; "
+            "np.stack([...]) or y = cr.at(y)[k].set(x) for y[k] = x",
         )
 
     __int__ = __index__ = __complex__ = __float__
