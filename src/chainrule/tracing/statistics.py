@@ -90,7 +90,8 @@ def _between(x: Array, places: np.ndarray, dtype: np.dtype) -> Array:
     step = np.where(share == 0, x.dtype.type(0), high - low)  # inf - inf where nothing lies between
     near = np.where(share < 0.5, low + step * share, high - step * (1 - share))
     half = x.dtype.type(0.5) if x.dtype.kind == "f" else 0.5
-    near = np.where(share == 0.5, low * half + high * half, near)  # the median may be infinite
+    midway = np.logical_and(share == 0.5, np.logical_not(np.isfinite(step)))
+    near = np.where(midway, low * half + high * half, near)  # the median may be infinite
     return np.where(share == 0, low, near)
 
 
