@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from chainrule.compiler.lower.plan import make_plan
-from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
+from chainrule.compiler.lower.roles import Roles, plain_roles
 from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.passes.bodies import everywhere
@@ -56,7 +56,4 @@ def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> E
     return Executable(make_plan(simplify(graph), roles), target or host())
 
 
-def plain_roles(graph: Graph) -> Roles:
-    """Every input and output is an array of the caller."""
-    inputs: list[InputRole] = ["array"]
-    return Roles(tuple(inputs * len(graph.inputs)), (OutputRole("array"),) * len(graph.outputs))
+__all__ = ["PASSES", "Stages", "compile_graph", "plain_roles", "simplify"]

@@ -177,11 +177,6 @@ def in_front(x: Array, size: int, mapped: bool) -> Array:
     return x if mapped else np.broadcast_to(x, (size, *np.shape(x)))
 
 
-def without_examples(x: Array, mapped: bool) -> ArrayType:
-    """The type of one example of x."""
-    return slice_type(x) if mapped else type_of(x)
-
-
 def _item_type(token: ArrayType, *, index: int, dtype: str, shape: Shape) -> ArrayType:
     assert token == TOKEN, f"results are picked from a token, not from {token}"
     return ArrayType(NAMED_DTYPES[dtype], shape)

@@ -43,11 +43,6 @@ def _odd(x: Array, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: A
     return np.not_equal(number, 2 * cast(cast(number, np.dtype(float)) * 0.5, number.dtype))
 
 
-def _ends(x: Array, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: Any, *,
-          of: Callable[..., Array]) -> Array:  # fmt: skip
-    return of(x, axis, None, keepdims, initial, where)
-
-
 _REDUCE: Final[dict[Any, Callable[..., Array]]] = {
     np.add: lambda x, axis, dtype, *rest: (
         any_(x, axis, keepdims=rest[0], where=rest[2])

@@ -60,7 +60,7 @@ class Store:
         leaves = descent.leaves()
         params, state = map(_arrays, descent.carried.trees(leaves))
         weights = _arrays(evaluated(descent.carried, descent.optimizer, leaves))
-        moving = {name: x for name, x in params.items() if weights[name].tobytes() != x.tobytes()}
+        moving = {name: x for name, x in params.items() if weights[name] is not x}
         state |= {_ITERATE + name: x for name, x in moving.items()}
         record = {
             "loss": descent.losses[: descent.done],

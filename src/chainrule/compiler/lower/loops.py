@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
+from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles, plain_roles
+from chainrule.compiler.passes.build import copy
 from chainrule.compiler.passes.contractions import sides
 from chainrule.compiler.passes.loops import item_of
 from chainrule.ir.graph import Attributes, Graph, Node, rebuild, with_inputs
@@ -41,16 +42,12 @@ def spelled(graph: Graph, roles: Roles) -> Graph:
             node = _repeat(node)
         if node.op not in LOOPS:
             return node
-        operands = tuple(x if x in dense or _is_dense(x) else _copy(x) for x in node.inputs)
+        operands = tuple(x if x in dense or _is_dense(x) else copy(x) for x in node.inputs)
         alone = all(effort(body) < WORTH_SHARING for body, _ in bodies(node))
         attributes = {**node.attributes, "alone": alone}
         return Node(node.op, operands, node.type, attributes, node.where)
 
     return rebuild(graph, spell)
-
-
-def _copy(x: Node) -> Node:
-    return Node("copy", (x,), x.type, where=x.where)
 
 
 def _is_dense(x: Node) -> bool:
@@ -102,7 +99,7 @@ def bodies(node: Node) -> list[tuple[Graph, Roles]]:
     """The bodies of a loop with what their inputs and outputs are."""
     if node.op == "cond":
         found = [body_of(node, "if_true"), body_of(node, "if_false")]
-        return [(body, _branch_roles(body)) for body in found]
+        return [(body, plain_roles(body)) for body in found]
     body, consts, carries = body_of(node), number(node, "consts"), number(node, "carries")
     inputs: list[InputRole] = ["array"] * consts
     inputs += ["carry"] * carries
@@ -110,11 +107,6 @@ def bodies(node: Node) -> list[tuple[Graph, Roles]]:
     outputs = [OutputRole("state", consts + k) for k in range(carries)]
     outputs += [OutputRole("slice")] * (len(body.outputs) - carries)
     return [(body, Roles(tuple(inputs), tuple(outputs)))]
-
-
-def _branch_roles(body: Graph) -> Roles:
-    inputs: list[InputRole] = ["array"]
-    return Roles(tuple(inputs * len(body.inputs)), (OutputRole("array"),) * len(body.outputs))
 
 
 def results(node: Node, items: list[Node]) -> list[Node]:

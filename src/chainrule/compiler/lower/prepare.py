@@ -22,6 +22,7 @@ from chainrule.compiler.lower.views import (
     is_view,
     source_of,
 )
+from chainrule.compiler.passes.build import copy
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 
@@ -53,11 +54,6 @@ def prepare(graph: Graph, roles: Roles) -> Prepared:
 def natural(node: Node) -> Order:
     """The order of the axes as they stand."""
     return tuple(range(node.type.rank))
-
-
-def copy(x: Node) -> Node:
-    """A node that stores x once more."""
-    return Node("copy", (x,), x.type, where=x.where)
 
 
 def is_general_reshape(node: Node) -> bool:

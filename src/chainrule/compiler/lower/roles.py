@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from chainrule.ir.graph import Graph
+
 #: array: the caller's memory, row-major. state: carried from step to step, in a layout of ours.
 #: rows: gathered from the caller's rows by the order of examples. scalar: one number a step.
 #: Of a loop's body, slice: a part of the caller's array for each step. carry: the caller's memory,
@@ -30,3 +32,9 @@ class Roles:
 
     inputs: tuple[InputRole, ...]
     outputs: tuple[OutputRole, ...]
+
+
+def plain_roles(graph: Graph) -> Roles:
+    """Every input and output is an array of the caller."""
+    inputs: list[InputRole] = ["array"]
+    return Roles(tuple(inputs * len(graph.inputs)), (OutputRole("array"),) * len(graph.outputs))

@@ -15,8 +15,9 @@ from chainrule.compiler.lower.buffers import Buffer, Memory
 from chainrule.compiler.lower.contraction import result_labels
 from chainrule.compiler.lower.group import Nest, behind_views, storage_of
 from chainrule.compiler.lower.loops import LOOPS, is_alone
-from chainrule.compiler.lower.prepare import Prepared, copy, is_general_reshape
+from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
 from chainrule.compiler.lower.views import Label, references
+from chainrule.compiler.passes.build import copy
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import BATCH, Size
 

@@ -56,6 +56,11 @@ def _existing(body: Body, at: Val, size: Size) -> Val:
     if not at.type.lanes:
         return at
     last = body.plus(body.size(size), body.e.i64(-1))
+    return _nearest(body, at, last)
+
+
+def _nearest(body: Body, at: Val, last: Val) -> Val:
+    """The nearest place from 0 to the last."""
     return body.e.larger(body.e.smaller(at, last), body.e.i64(0))
 
 
@@ -95,7 +100,7 @@ class _Inside:
         last, zero = e.i64(size - 1), e.i64(0)
         self.require(e.compare("ge", place, zero))
         self.require(e.compare("le", place, last))
-        return e.larger(e.smaller(place, last), zero)
+        return _nearest(self.body, place, last)
 
     def value(self, x: Node, index: Index) -> Val:
         """The value inside, 0 outside."""

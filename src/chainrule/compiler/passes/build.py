@@ -37,3 +37,8 @@ def axes_of(node: Node, name: str = "axes") -> tuple[int, ...]:
     axes = node.attributes[name]
     assert isinstance(axes, tuple)
     return axes  # type: ignore[return-value]
+
+
+def copy(x: Node) -> Node:
+    """A node that stores x once more."""
+    return Node("copy", (x,), x.type, where=x.where)

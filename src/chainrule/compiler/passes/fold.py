@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.compiler.passes.build import axes_of, broadcast, reshape, transpose
 from chainrule.compiler.passes.contractions import of_transposed, thin_product, turned_product
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
-from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType, Shape
+from chainrule.ir.types import DTYPE_NAMES, ArrayType
 from chainrule.ops import PRIMITIVES
 
 ELEMENTWISE: Final = frozenset(name for name, p in PRIMITIVES.items() if callable(p.lower))
@@ -196,8 +196,3 @@ def is_unit_reshape(node: Node) -> bool:
     """A reshape that only adds or drops axes of size one: free of any move."""
     before = [n for n in node.inputs[0].type.shape if n != 1]
     return before == [n for n in node.type.shape if n != 1]
-
-
-def has_batch(shape: Shape) -> bool:
-    """Whether one of the sizes is the batch."""
-    return any(n is BATCH for n in shape)
