@@ -36,7 +36,7 @@ _HOME = {
     "while_loop": "chainrule.tracing.control",
     "compile": "chainrule.compiler.function",
     "train": "chainrule.training.train",
-    "predict": "chainrule.training.predict",
+    "predict": "chainrule.evaluation.predict",
     "Run": "chainrule.training.run",
 }
 _MODULES = ("nn", "losses", "optim", "data", "errors")

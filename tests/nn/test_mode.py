@@ -11,7 +11,7 @@ from chainrule import losses, nn, optim
 from chainrule.errors import TrainingError
 from chainrule.nn.counter import bits, key_of, threefry
 from chainrule.tracing.trees import named_leaves, tree_map
-from chainrule.training.examples import noise_keys
+from chainrule.training.keys import noise_keys
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6)).astype(np.float32)

@@ -10,12 +10,12 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.errors import TraceError
+from chainrule.evaluation.evaluator import Evaluator
+from chainrule.evaluation.examples import take_examples
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import BATCH, ArrayType
 from chainrule.ops import verify
 from chainrule.tracing.batch import trace_batch
-from chainrule.training.evaluate import Evaluator
-from chainrule.training.examples import take_examples
 
 BATCHES = (1, 2, 15, 16, 17, 100)
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.compiler.native.shuffle import epoch_key, shuffle_into
-from chainrule.training.examples import Order
+from chainrule.training.order import Order
 
 
 @given(rows=st.integers(1, 300), batch=st.integers(1, 50), seed=st.integers(0, 2**40))

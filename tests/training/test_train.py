@@ -12,7 +12,7 @@ import chainrule as cr
 from chainrule import losses, nn, optim
 from chainrule.errors import DataError, ShapeError, TraceError, TrainingError
 from chainrule.tracing.trees import named_leaves
-from chainrule.training.examples import Order
+from chainrule.training.order import Order
 
 Array = Any
 

@@ -1,6 +1,6 @@
 """The descent: steps in native code, progress, record, checkpoints."""
 
-from chainrule.training.predict import predict
+from chainrule.evaluation.predict import predict
 from chainrule.training.run import History, Progress, Run
 from chainrule.training.train import train
 

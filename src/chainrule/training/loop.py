@@ -17,9 +17,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from chainrule.errors import TrainingError
+from chainrule.evaluation.evaluator import Evaluator
+from chainrule.evaluation.examples import Examples
 from chainrule.tracing.trees import flatten
-from chainrule.training.evaluate import Evaluator
-from chainrule.training.examples import Examples, Order, noise_keys
+from chainrule.training.keys import noise_keys
+from chainrule.training.order import Order
 from chainrule.training.pace import Pace
 from chainrule.training.run import Callback, History, Progress
 from chainrule.training.step import Carried, Step, evaluated

@@ -12,6 +12,7 @@ from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
 from chainrule.compiler.native.executable import Executable, gathered_inputs
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.errors import ShapeError, TrainingError
+from chainrule.evaluation.examples import Examples
 from chainrule.gradients.reverse import value_and_grad
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType
@@ -20,7 +21,6 @@ from chainrule.nn import statistics, training
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import Traced, array_type
 from chainrule.tracing.trees import flatten, paths, unflatten
-from chainrule.training.examples import Examples
 
 LossOfParams = Callable[..., Any]
 _KEY: Final = ArrayType(np.dtype(np.int64), ())

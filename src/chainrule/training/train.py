@@ -12,12 +12,13 @@ import numpy as np
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
 from chainrule.errors import TrainingError
+from chainrule.evaluation.evaluator import Evaluator
+from chainrule.evaluation.examples import Examples, take_examples
 from chainrule.losses import Loss, check_weights
 from chainrule.optim import SGD
 from chainrule.tracing.trees import unflatten
-from chainrule.training.evaluate import Evaluator
-from chainrule.training.examples import Examples, Order, take_examples
 from chainrule.training.loop import Descent
+from chainrule.training.order import Order
 from chainrule.training.pace import pace
 from chainrule.training.run import Callback, Run
 from chainrule.training.step import (

@@ -15,8 +15,8 @@ from chainrule.compiler.lower.plan import Plan, make_plan
 from chainrule.compiler.lower.roles import OutputRole, Roles
 from chainrule.compiler.lower.schedule import Gather
 from chainrule.compiler.pipeline import simplify
+from chainrule.evaluation.examples import take_examples
 from chainrule.ir.graph import specialise
-from chainrule.training.examples import take_examples
 from chainrule.training.step import carry, trace_step
 from tests.compiler.interpret import Bounded, assert_agree, run
 from tests.compiler.simulate import Simulation, assert_lives_apart

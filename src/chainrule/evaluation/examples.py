@@ -1,4 +1,4 @@
-"""The examples as the native loop reads them, and the order in which it takes them."""
+"""The examples as native code reads them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.native.shuffle import epoch_key, shuffle_into
 from chainrule.errors import DataError
 from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType
 from chainrule.tracing.trees import flatten, paths, unflatten
 
-#: Random streams of a run; each has its own numbers.
-ORDER_STREAM: Final = 1
-NOISE_STREAM: Final = 2
-#: Row numbers kept at a time, unless one epoch has more.
-_WINDOW: Final = 1 << 19
 _MOST_ROWS: Final = (1 << 31) - 1
 
 
@@ -81,50 +75,3 @@ def _row_array(leaf: Any, dtype: np.dtype, where: str) -> np.ndarray:
     elif array.dtype not in DTYPE_NAMES:
         array = array.astype(np.int64)
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
-
-
-def noise_keys(seed: int, step: int, count: int) -> np.ndarray:
-    """The keys of the random bits of ``count`` steps from ``step`` on, int64: see ``nn.counter``.
-
-    Neighbours in number; what follows from one key has nothing to do with what does from another.
-    """
-    first = np.uint64(epoch_key(seed, NOISE_STREAM, 0))
-    return (first + np.arange(step, step + count, dtype=np.uint64)).view(np.int64)
-
-
-class Order:
-    """Which rows each step takes: ⌊rows / batch⌋ steps an epoch, each epoch a new permutation.
-
-    A function of (seed, epoch) alone: a run that begins in the middle sees the same rows there.
-    """
-
-    def __init__(self, rows: int, batch: int, seed: int) -> None:
-        self.rows, self.batch, self.seed = rows, batch, seed
-        self.steps_per_epoch = rows // batch
-        self._taken = self.steps_per_epoch * batch
-        self._most = max(1, _WINDOW // max(1, self._taken))
-        self._window = np.zeros(0, np.int32)
-        self._held = range(0)
-
-    def steps_from(self, step: int, most: int) -> tuple[np.ndarray, int]:
-        """The row numbers from ``step`` on, and for how many steps, at most ``most``.
-
-        They are valid until the next call.
-        """
-        epoch = step // self.steps_per_epoch
-        if epoch not in self._held:
-            wanted = -(-(step + most) // self.steps_per_epoch) - epoch
-            self._hold(range(epoch, epoch + min(wanted, self._most)))
-        skipped = step - self._held.start * self.steps_per_epoch
-        reach = len(self._held) * self.steps_per_epoch - skipped
-        return self._window[skipped * self.batch :], min(most, reach)
-
-    def _hold(self, epochs: range) -> None:
-        # The tail of a permutation that no step takes is overwritten by the next epoch's.
-        size = (len(epochs) - 1) * self._taken + self.rows
-        if len(self._window) < size:
-            self._window = np.empty(size, np.int32)
-        for k, epoch in enumerate(epochs):
-            place = self._window[k * self._taken :]
-            shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch))
-        self._held = epochs

@@ -11,10 +11,10 @@ from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph
+from chainrule.evaluation.examples import Examples
 from chainrule.ir.types import sized
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import array_type
-from chainrule.training.examples import Examples
 
 #: Rows at a time: enough to share among threads, few enough to stay in the caches.
 BLOCK: Final = 4096

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DataError
+from chainrule.evaluation.evaluator import Evaluator
+from chainrule.evaluation.examples import take_examples
 from chainrule.tracing.trees import flatten, unflatten
-from chainrule.training.evaluate import Evaluator
-from chainrule.training.examples import take_examples
 
 
 def predict(model: Any, x: Any, threads: int | None = None) -> np.ndarray:

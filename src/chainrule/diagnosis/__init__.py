@@ -1,0 +1,1 @@
+"""What is wrong with a descent, in words and numbers."""

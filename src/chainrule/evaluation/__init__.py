@@ -1,0 +1,1 @@
+"""What a model makes of examples: its outputs, its loss, its scores."""
