@@ -37,9 +37,13 @@ _HOME = {
     "compile": "chainrule.compiler.function",
     "train": "chainrule.training.train",
     "predict": "chainrule.evaluation.predict",
+    "diagnose": "chainrule.diagnosis.diagnose",
+    "range_test": "chainrule.training.range_test",
     "Run": "chainrule.training.run",
+    "History": "chainrule.training.history",
+    "TensorBoard": "chainrule.training.tensorboard",
 }
-_MODULES = ("nn", "losses", "optim", "data", "errors")
+_MODULES = ("nn", "losses", "optim", "orders", "data", "errors")
 __all__ = [  # noqa: PLE0604 - the names stand in the table above, once
     *_HOME,
     *_MODULES,

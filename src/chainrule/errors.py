@@ -9,6 +9,7 @@
     |- LinearAlgebraError (LinAlgError) a matrix that has no inverse or no factor
     |- DataError (ValueError)         a table, an array or a column
     |- TrainingError (ValueError)     a descent that cannot go on
+    |- NotRecordedError (AttributeError) a quantity that a descent did not record
     |- RunError (ValueError)          a run folder
     `- MissingExtraError (ImportError) an optional library that is not installed
 
@@ -56,6 +57,10 @@ class DataError(ChainruleError, ValueError):
 
 class TrainingError(ChainruleError, ValueError):
     """A descent that cannot go on."""
+
+
+class NotRecordedError(ChainruleError, AttributeError):
+    """A quantity that a descent was not asked to record."""
 
 
 class RunError(ChainruleError, ValueError):

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -84,13 +85,14 @@ class Simulation:
         self.touched.reads.add(self._address(buffer, index))
         return self._cell(buffer, index)[0]
 
-    def store(self, node: Node, index: Place, value: Any, lanes: int) -> None:
-        """Write an element, and behind the last lane's as much as a whole vector may spoil."""
+    def store(self, node: Node, index: Place, value: Any, lanes: int, whole: bool = True) -> None:
+        """Write an element, and behind the last lane's what a ``whole`` vector may spoil."""
         buffer = self.plan.memory.of[node]
         self.touched.writes.add(self._address(buffer, index))
         self._cell(buffer, index)[0] = value
         if (
             buffer.roomy
+            and whole
             and index
             and index[lanes] == sized(buffer.type.shape, self.batch)[lanes] - 1
         ):
@@ -212,14 +214,26 @@ class Simulation:
 
     def run_nest(self, nest: Nest, thread: int) -> None:
         lanes = 0 if nest.kind == "rows" or not nest.order else nest.order[-1]
-        for place in self._domain(nest, thread):
+        for places in self._together(nest, thread):
             known: dict[Any, Any] = {}
             wanted = [
-                (root, index) for root in nest.roots for index in self._indices(root, place, nest)
+                (root, index)
+                for place in places
+                for root in nest.roots
+                for index in self._indices(root, place, nest)
             ]
             found = [self.value(root, index, nest, known) for root, index in wanted]
             for (root, index), value in zip(wanted, found, strict=True):
-                self.store(root, index, value, lanes)
+                self.store(root, index, value, lanes, whole=root not in nest.sums)
+
+    def _together(self, nest: Nest, thread: int) -> Iterator[list[Place]]:
+        """The places that are worked out before any is stored: one, or a row where sums are."""
+        if not nest.sums:
+            yield from ([place] for place in self._domain(nest, thread))
+            return
+        of_row = itemgetter(*nest.order[:-1])
+        for _, row in itertools.groupby(self._domain(nest, thread), of_row):
+            yield list(row)
 
     def run_kernel(self, nest: Nest, thread: int) -> None:
         """A whole line, or all of it, at once: by the thread whose share it is."""
@@ -251,6 +265,10 @@ class Simulation:
         return np.array(found, x.type.dtype).reshape([len(s) for s in spans])
 
     def _indices(self, root: Node, place: Place, nest: Nest) -> Iterator[Place]:
+        if root in nest.sums:
+            if place[nest.order[-1]] == 0:
+                yield tuple(place[k] for k in nest.axes_of(root))
+            return
         if nest.kind != "rows" or root.type.rank == 1:
             yield place
             return

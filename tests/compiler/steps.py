@@ -104,7 +104,7 @@ def training_steps(draw: st.DrawFn, most: int = 16) -> Step:
     for _ in range(draw(st.integers(3, most))):
         drawer.step()
     new = [_new_state(draw, drawer, state, rate) for state in states]
-    record = _record(drawer)
+    record = _record(draw, drawer)
     seed = draw(st.integers(0, 2**16))
     return Step(Graph(tuple(drawer.inputs), (*new, record)), len(states), len(rows), seed)
 
@@ -123,9 +123,19 @@ def _new_state(draw: st.DrawFn, drawer: Drawer, state: Node, rate: Node) -> Node
     return new
 
 
-def _record(drawer: Drawer) -> Node:
+def _record(draw: st.DrawFn, drawer: Drawer) -> Node:
+    """The sum of a value of the step, or of it times another of its type; twice such a sum."""
+    found = [_whole_sum(draw, drawer) for _ in range(draw(st.integers(1, 2)))]
+    if len(found) == 2 and found[0].type == found[1].type:
+        return make("add", *found)
+    return found[0]
+
+
+def _whole_sum(draw: st.DrawFn, drawer: Drawer) -> Node:
     x = drawer.pick(lambda x: x.type.is_float)
     assert x is not None
+    if draw(st.booleans()):
+        x = make("multiply", *(within(y, (-3.0, 3.0)) for y in (x, drawer.like(x))))
     return make("sum", x, axes=tuple(range(x.type.rank))) if x.type.rank else x
 
 

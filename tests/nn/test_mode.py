@@ -9,7 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule import losses, nn, optim
 from chainrule.errors import TrainingError
-from chainrule.nn.counter import bits, key_of, threefry
+from chainrule.tracing.counter import bits, key_of, threefry
 from chainrule.tracing.trees import named_leaves, tree_map
 from chainrule.training.keys import noise_keys
 

@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.errors import ShapeError
+from chainrule.tracing.trees import flatten
 from tests.tracing.agreement import check_compiled, check_gradient, draw
 
 #: Kernel, stride, padding, ceil_mode.
@@ -156,3 +157,12 @@ def test_what_does_not_fit_is_an_error_at_the_line():
     ):
         with pytest.raises(ShapeError, match=r"test_pooling\.py"):
             f()
+
+
+@pytest.mark.parametrize("kind", [nn.MaxPool, nn.AveragePool])
+def test_options_given_as_lists_are_part_of_the_structure(kind):
+    """The structure of a tree is compared and hashed; lists within lists are tuples too."""
+    lists = kind([2, 2], stride=[1, 1], padding=[[0, 1], [1, 0]])
+    tuples = kind((2, 2), stride=(1, 1), padding=((0, 1), (1, 0)))
+    assert hash(flatten(lists)[1]) == hash(flatten(tuples)[1])
+    assert repr(lists) == repr(tuples)

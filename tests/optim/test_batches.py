@@ -136,20 +136,20 @@ def noisy(scale, **more):
 
 def test_noise_driven_doubles_until_the_noise_scale_is_reached():
     """B̂ = 100: 16 -> 32 -> 64 -> 128, each after two checks, and no further."""
-    schedule = optim.NoiseDriven(16, patience=2)
+    schedule = optim.NoiseDriven(16, times=1, patience=2, wait=0)
     rows = follow(schedule, [noisy(100.0)] * 12)
     assert [b for b, _ in rows] == [16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 128]
 
 
 def test_one_quiet_check_begins_the_count_anew():
-    schedule = optim.NoiseDriven(16, patience=3, smoothing=0.0)
+    schedule = optim.NoiseDriven(16, times=1, patience=3, smoothing=0.0, wait=0)
     loud, quiet = noisy(100.0), noisy(1.0)
     rows = follow(schedule, [loud, loud, quiet, loud, loud, loud])
     assert [b for b, _ in rows] == [16, 16, 16, 16, 16, 32]
 
 
 def test_times_sets_how_much_noise_is_too_much():
-    rows = follow(optim.NoiseDriven(16, patience=1, times=4.0), [noisy(100.0)] * 5)
+    rows = follow(optim.NoiseDriven(16, patience=1, times=4.0, wait=0), [noisy(100.0)] * 5)
     assert [b for b, _ in rows] == [32, 32, 32, 32, 32]
 
 
@@ -164,12 +164,26 @@ def test_noise_that_drowns_the_gradient_is_an_infinite_scale():
 
 
 def test_at_the_limit_the_rate_decays():
-    rows = follow(optim.NoiseDriven(16, patience=1, limit=40), [noisy(1e4)] * 5)
+    schedule = optim.NoiseDriven(16, patience=1, limit=40, wait=0)
+    rows = follow(schedule, [noisy(1e4)] * 5)
     assert rows == [(32, 1.0), (40, 1.0), (40, 0.5), (40, 0.25), (40, 0.125)]
 
 
+def test_a_rate_that_has_fallen_counts_as_a_batch_that_has_grown():
+    """B̂ = 1000 > 10 · 16 / r for r = 1, 0.5, 0.25, and no longer for 0.125."""
+    schedule = optim.NoiseDriven(16, patience=1, limit=16, wait=0)
+    rows = follow(schedule, [noisy(1000.0)] * 6)
+    assert rows == [(16, 0.5), (16, 0.25), (16, 0.125), *[(16, 0.125)] * 3]
+
+
+def test_after_a_change_the_averages_are_given_an_epoch():
+    """20 checks, and then as many as patience asks for."""
+    rows = follow(optim.NoiseDriven(16), [noisy(1e4)] * 50)
+    assert [b for b, _ in rows] == [16] * 2 + [32] * 23 + [64] * 23 + [128] * 2
+
+
 def test_at_the_limit_the_iterates_may_be_averaged_once():
-    schedule = optim.NoiseDriven(16, patience=1, limit=16, then="average")
+    schedule = optim.NoiseDriven(16, patience=1, limit=16, then="average", wait=0)
     assert schedule.averages
     _, state = schedule.start(N)
     first, state = schedule.observe(noisy(1e4)(16), state)
@@ -182,19 +196,19 @@ def test_at_the_limit_the_iterates_may_be_averaged_once():
 def test_batch_stops_where_the_machine_gains_nothing():
     """1000, 1900 and 1950 examples a second: the doubling to 64 did not pay, so none follows."""
     throughput = {16: 1000.0, 32: 1900.0, 64: 1950.0}
-    schedule = optim.NoiseDriven(16, patience=1)
+    schedule = optim.NoiseDriven(16, patience=1, knee=1.1, wait=0)
     measurements = [lambda b: noisy(1e4, throughput=throughput[b])(b)] * 4
     rows = follow(schedule, measurements)
     assert rows == [(32, 1.0), (64, 1.0), (64, 0.5), (64, 0.25)]
 
 
 def test_decision_says_the_rule_and_its_numbers():
-    schedule = optim.NoiseDriven(16, patience=1, rescale="sqrt")
+    schedule = optim.NoiseDriven(16, times=2, patience=1, rescale="sqrt")
     _, state = schedule.start(N)
     decision, _ = schedule.observe(noisy(100.0)(16), state)
     assert decision.rule == "noise"
     assert decision.reason == (
-        "noise: B̂ = tr Σ 100 / |G|² 1 = 100 > 1 · 16 at 1 checks: batch 16 -> 32,"
+        "noise: B̂ = tr Σ 100 / |G|² 1 = 100 > 2 · 16 at 1 checks: batch 16 -> 32,"
         " learning rate times 1.41"
     )
     assert decision.numbers["noise_scale"] == pytest.approx(100.0)

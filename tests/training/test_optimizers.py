@@ -11,7 +11,6 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.errors import TrainingError
 from chainrule.training.folder import RunFolder
 
 RNG = np.random.default_rng(0)
@@ -70,8 +69,3 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(name, tmp_path):
     resumed = _train(OPTIMIZERS[name], epochs=3, out=tmp_path / "part", resume=True)
     for leaf in START:
         np.testing.assert_array_equal(whole.model[leaf], resumed.model[leaf])
-
-
-def test_a_schedule_that_needs_measurements_is_refused_where_none_are_made():
-    with pytest.raises(TrainingError, match="acts on what is measured"):
-        _train(optim.SGD(optim.plateau(0.1)))

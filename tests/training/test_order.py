@@ -7,39 +7,91 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule import orders
 from chainrule.compiler.native.shuffle import epoch_key, shuffle_into
-from chainrule.training.order import Order
+from chainrule.training.order import Cursor, Place
+
+REMAINDERS = ["drop", "smaller", "carry"]
 
 
-@given(rows=st.integers(1, 300), batch=st.integers(1, 50), seed=st.integers(0, 2**40))
-def test_each_epoch_takes_rows_once_and_drops_the_remainder(
-    rows: int, batch: int, seed: int
+def walked(
+    cursor: Cursor, batches: list[int], most: list[int]
+) -> tuple[list[np.ndarray], list[int]]:
+    """The rows of each step and the epoch ends, by step, of a walk to the end.
+
+    The batch changes with the epoch; ``most`` is how many steps are asked for at a time.
+    """
+    place, rows, ends, k = Place(), [], [], 0
+    while True:
+        place = cursor.settled(place, batches[min(place.epoch, len(batches) - 1)])
+        if place.epoch >= cursor.epochs:
+            return rows, ends
+        batch = batches[min(place.epoch, len(batches) - 1)]
+        wanted = most[k % len(most)]
+        if len(set(batches)) > 1:
+            wanted = min(wanted, cursor.left(place, batch))
+        chunk = cursor.take(place, batch, wanted)
+        assert 1 <= chunk.steps <= wanted
+        assert len(chunk.rows) == chunk.steps * chunk.batch
+        ends += [len(rows) + end for end in chunk.ends]
+        rows += [part.copy() for part in chunk.rows.reshape(chunk.steps, chunk.batch)]
+        place, k = chunk.after, k + 1
+
+
+@given(
+    n=st.integers(1, 200), batch=st.integers(1, 50), seed=st.integers(0, 2**40),
+    epochs=st.integers(1, 4), most=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    remainder=st.sampled_from(REMAINDERS),
+)  # fmt: skip
+def test_each_epoch_takes_the_rows_that_its_policy_says(
+    n: int, batch: int, seed: int, epochs: int, most: list[int], remainder: str
 ) -> None:
-    if batch > rows:
-        return
-    order = Order(rows, batch, seed)
-    epochs = []
-    for epoch in range(3):
-        taken = []
-        for k in range(order.steps_per_epoch):
-            found, steps = order.steps_from(epoch * order.steps_per_epoch + k, 1)
-            assert steps == 1
-            taken.append(found[:batch].copy())
-        epochs.append(np.concatenate(taken))
-        assert len(set(epochs[-1])) == rows // batch * batch
-        assert epochs[-1].min() >= 0
-        assert epochs[-1].max() < rows
+    """ "drop": whole batches; "smaller": all rows; "carry": all rows in one stream."""
+    batch = min(batch, n)
+    order = orders.reshuffle(remainder)
+    cursor = Cursor(order, n, epochs, seed)
+    steps, ends = walked(cursor, [batch], most)
+    permutations = [order.epoch(n, seed, epoch) for epoch in range(epochs)]
+    kept = {"drop": n // batch * batch, "smaller": n, "carry": n}[remainder]
+    stream = np.concatenate([p[:kept] for p in permutations])
+    taken = np.concatenate(steps)
+    whole = epochs * n // batch * batch if remainder == "carry" else len(stream)
+    assert np.array_equal(taken, stream[:whole])
+    assert len(ends) == epochs
+    assert ends[-1] == len(steps)
+    assert cursor.all_left(Place(), batch) == len(steps)
 
 
-@given(start=st.integers(0, 4000), most=st.integers(1, 5000))
-def test_where_a_reading_begins_does_not_matter(start: int, most: int) -> None:
-    """Steps read from the middle are those read from the beginning."""
-    first = Order(1000, 30, 7)
-    taken = [first.steps_from(k, 1)[0][:30].copy() for k in range(start, start + 3)]
-    wanted = np.concatenate(taken)
-    found, steps = Order(1000, 30, 7).steps_from(start, max(most, 3))
-    assert 3 <= steps <= max(most, 3)
-    assert np.array_equal(found[:90], wanted)
+@given(
+    n=st.integers(1, 200), batches=st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    most=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    remainder=st.sampled_from(REMAINDERS),
+)  # fmt: skip
+def test_how_many_steps_are_asked_for_at_a_time_does_not_matter(
+    n: int, batches: list[int], most: list[int], remainder: str
+) -> None:
+    """One step at a time or many, with a batch that changes from epoch to epoch: the same rows."""
+    batches = [min(batch, n) for batch in batches]
+    one = walked(Cursor(orders.reshuffle(remainder), n, 4, 5), batches, [1])
+    many = walked(Cursor(orders.reshuffle(remainder), n, 4, 5), batches, most)
+    assert one[1] == many[1]
+    assert len(one[0]) == len(many[0])
+    assert all(map(np.array_equal, one[0], many[0]))
+
+
+@given(n=st.integers(1, 300), batch=st.integers(1, 50), remainder=st.sampled_from(REMAINDERS))
+def test_a_constant_batch_has_the_step_numbers_that_were_planned(
+    n: int, batch: int, remainder: str
+) -> None:
+    """Step k is planned step k, so a schedule of the learning rate is followed exactly."""
+    batch = min(batch, n)
+    cursor = Cursor(orders.in_order(remainder), n, 3, 0)
+    place, numbers = Place(), []
+    while place.epoch < 3:
+        chunk = cursor.take(place, batch, 7)
+        numbers.append(cursor.planned(chunk.starts, batch))
+        place = chunk.after
+    assert np.array_equal(np.concatenate(numbers), np.arange(cursor.all_left(Place(), batch)))
 
 
 def test_every_row_comes_everywhere_equally_often() -> None:

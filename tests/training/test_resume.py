@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import losses, nn, optim
+from chainrule import losses, nn, optim, orders
 from chainrule.errors import RunError
+from chainrule.tracing.trees import named_leaves
 from chainrule.training.folder import RunFolder
+from chainrule.training.pace import Pace
 from tests.training.test_train import blobs, same_bits
 
 
@@ -137,3 +140,148 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_learnt(tmp_path: Path) -> None:
     checkpoint = RunFolder.open(tmp_path / "run").read_checkpoint()
     assert checkpoint is not None
     assert checkpoint.step == int(steps)
+
+
+# -- twenty stop points ------------------------------------------------------------------------
+
+ROWS = 200
+
+
+def _small(*between: Any) -> Any:
+    """Two layers and something between them."""
+    return nn.Sequential(nn.Linear.init(6, 8, rng=1), *between, nn.Linear.init(8, 3, rng=2))
+
+
+def _deep() -> Any:
+    return _small(nn.BatchNorm.init(8), nn.relu, nn.Dropout(0.2))
+
+
+def _relu() -> Any:
+    return _small(nn.relu)
+
+
+train_module = sys.modules["chainrule.training.train"]  # ``training.train`` is the function
+_LABELS = blobs(ROWS, 6, 3)[1]
+#: Settings of a run: (the model, what else ``train`` is given).
+SETTINGS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "dropout, BatchNorm, AdamW, one cycle": (
+        _deep, {"optimizer": optim.AdamW(optim.one_cycle(0.05)), "record": "all"},
+    ),
+    "nesterov, groups": (
+        _relu,
+        {"optimizer": optim.groups({"*bias": 2.0}, optim.SGD(0.1, momentum=0.9, nesterov=True))},
+    ),
+    "average, accumulate": (
+        _deep, {"optimizer": optim.average(optim.accumulate(optim.Adam(0.01), 3), "ema")},
+    ),
+    "schedule-free": (_relu, {"optimizer": optim.ScheduleFreeAdamW(0.01)}),
+    "plateau": (
+        _relu,
+        {"optimizer": optim.SGD(optim.plateau(0.5, patience=0, threshold=0.5)), "validation": 0.2},
+    ),
+    "early stopping": (
+        _deep, {"optimizer": optim.Adam(0.05), "validation": 0.3, "early_stopping": 50},
+    ),
+    "step growth, a smaller last batch": (
+        _deep,
+        {"batch": optim.StepGrowth(7, at=[1, 2], factor=2, limit=60),
+         "order": orders.once("smaller")},
+    ),
+    "doubling, carried over epochs": (
+        _relu, {"batch": optim.Doubling(8, every=1, rate=0.75), "order": orders.reshuffle("carry")},
+    ),
+    "CABS, with replacement": (
+        _deep, {"batch": optim.CABS(8, limit=50), "order": "with replacement"},
+    ),
+    "noise-driven, average, in order": (
+        _deep,
+        {"batch": optim.NoiseDriven(8, knee=None, limit=32, times=0.01, patience=1, then="average"),
+         "optimizer": optim.average(optim.SGD(0.1), "swa", start=None), "order": "in order"},
+    ),
+    "noise-driven, decay, stratified": (
+        _relu,
+        {"batch": optim.NoiseDriven(8, knee=None, limit=16, times=0.01, patience=1),
+         "order": orders.stratified(_LABELS)},
+    ),
+    "weighted, skipped losses": (
+        _deep, {"order": orders.weighted(1.0 + _LABELS), "on_nan": "skip"},
+    ),
+}  # fmt: skip
+#: Twenty stops: which setting, and after which share of its steps.
+_SHARES = np.random.default_rng(11).uniform(0.02, 0.98, 20).round(3).tolist()
+STOPS = {
+    name: _SHARES[k :: len(SETTINGS)] for k, name in enumerate(SETTINGS)
+}  # each once, eight of them twice
+
+
+def _run(name: str, **more: Any) -> Any:
+    model, given = SETTINGS[name]
+    options = {"optimizer": optim.SGD(0.1, momentum=0.9), "batch": 16, "epochs": 4, "seed": 3}
+    data = blobs(ROWS, 6, 3)
+    return cr.train(model(), losses.cross_entropy, data, **{**options, **given, **more})
+
+
+def sha256(run: Any) -> str:
+    """Of the trained parameters."""
+    found = hashlib.sha256()
+    for key, array in sorted(named_leaves(run.model).items()):
+        found.update(key.encode() + np.asarray(array).tobytes())
+    return found.hexdigest()
+
+
+def _untimed(epochs: list[dict[str, Any]]) -> str:
+    return repr([{k: v for k, v in epoch.items() if k != "seconds"} for epoch in epochs])
+
+
+@pytest.fixture
+def _ragged_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of one to four steps, so that a descent can stop anywhere."""
+    rng = np.random.default_rng(17)
+    monkeypatch.setattr(Pace, "steps", lambda self, most: min(most, int(rng.integers(1, 5))))
+
+
+@pytest.fixture
+def _compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of a test are of one step, which is compiled for the first of them."""
+    traced: list[Any] = []
+    steps: list[Any] = []
+    trace, compiled = train_module.trace_step, train_module.compile_step
+
+    def trace_once(*args: Any) -> Any:
+        traced[:] = traced or [trace(*args)]
+        return traced[0]
+
+    def compile_once(graph: Any, carried: Any, *args: Any) -> Any:
+        steps[:] = steps or [compiled(graph, carried, *args)]
+        steps[0].executable.set_state(carried.leaves)
+        return steps[0]
+
+    monkeypatch.setattr(train_module, "trace_step", trace_once)
+    monkeypatch.setattr(train_module, "compile_step", compile_once)
+
+
+@pytest.mark.usefixtures("_ragged_chunks", "_compiled_once")
+@pytest.mark.parametrize("name", SETTINGS)
+def test_wherever_a_run_stops_it_ends_with_the_bits_of_one_that_never_stopped(
+    tmp_path: Path, name: str
+) -> None:
+    """SHA-256 of the parameters, and all that is recorded; twenty stops in all."""
+    whole = _run(name)
+    for number, share in enumerate(STOPS[name]):
+        out, stop = tmp_path / str(number), max(1, int(share * whole.steps))
+        stopped = _run(name, out=out, callbacks=[lambda p, s=stop: "here" if p.step >= s else None])
+        assert stopped.stopped == "callback"
+        assert stop <= stopped.steps < whole.steps
+        resumed = _run(name, out=out, resume=True)
+        assert resumed.steps == whole.steps
+        assert sha256(resumed) == sha256(whole)
+        assert sha256(stopped) != sha256(whole)
+        for column, values in whole.history.steps.items():
+            assert resumed.history.steps[column].tobytes() == values.tobytes(), column
+        assert _untimed(resumed.history.epochs) == _untimed(whole.history.epochs)
+        assert repr(resumed.history.decisions) == repr(whole.history.decisions)
+
+
+def test_there_are_twenty_stops_and_each_setting_has_one() -> None:
+    assert sum(map(len, STOPS.values())) == 20
+    assert all(STOPS.values())

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import losses, nn, optim
+from chainrule import losses, nn, optim, orders
 from chainrule.errors import DataError, ShapeError, TraceError, TrainingError
 from chainrule.tracing.trees import named_leaves
-from chainrule.training.order import Order
+from chainrule.training.order import Cursor, Place
 
 Array = Any
 
@@ -73,8 +73,8 @@ def test_two_hundred_steps_are_those_of_a_loop_written_by_hand(
     optimizer = optim.SGD(optim.cosine(0.1), momentum=momentum)
     run = cr.train(model, losses.cross_entropy, (x, y), optimizer=optimizer, batch=28, epochs=8)
     assert run.steps == 200
-    order = Order(700, 28, 0)
-    rows = [order.steps_from(step, 1)[0][:28].copy() for step in range(200)]
+    cursor = Cursor(orders.reshuffle(), 700, 8, 0)
+    rows = cursor.take(Place(), 28, 200).rows.reshape(200, 28)
     rates = optimizer.learning_rates(np.arange(200), 200)
     wanted = by_hand(model, x.astype(np.float64), y, rows, rates, momentum)
     for got, value in zip(_ordered(run.model), wanted, strict=True):

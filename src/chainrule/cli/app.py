@@ -1,6 +1,7 @@
 """The commands and their options. What a command does is imported when it runs.
 
-Exit codes: 0 done, 1 unexpected error, 2 something in the input is wrong, 130 interrupted.
+Exit codes: 0 done, 1 unexpected error, 2 something in the input is wrong, 130 interrupted by
+Ctrl-C, 143 by SIGTERM.
 """
 
 # The imports inside the functions are what keeps `chainrule --help` short: NumPy and the compiler
@@ -8,13 +9,13 @@ Exit codes: 0 done, 1 unexpected error, 2 something in the input is wrong, 130 i
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from chainrule import __version__
-from chainrule.cli.outcome import INTERRUPTED, ReportingGroup, leave_at_once
+from chainrule.cli import arguments as a
+from chainrule.cli.outcome import INTERRUPTED, TERMINATED, ReportingGroup, leave_at_once
 
 app = typer.Typer(
     name="chainrule",
@@ -24,20 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-def _option(names: str, value: str, text: str, panel: str, **more: Any) -> Any:
-    return typer.Option(
-        *names.split(), metavar=value or None, help=text, rich_help_panel=panel, **more
-    )
-
-
-_DATA_HELP = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
-_RUN_HELP = "The folder of a run, as `chainrule train` printed it."
-DataArg = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP, show_default=False)]
-RunArg = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN_HELP, show_default=False)]
-Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", "Output")]
-Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", "Output")]
 
 
 def _print_version(asked: bool) -> None:
@@ -64,70 +51,42 @@ def chainrule(
 @app.command()
 def train(
     ctx: typer.Context,
-    data: DataArg,
-    target: Annotated[
-        str | None,
-        _option("--target -t", "COLUMN", "The column to predict.", "Table", show_default=False),
-    ] = None,
-    task: Annotated[
-        str, _option("--task", "TASK", "auto, classification or regression.", "Table")
-    ] = "auto",
-    drop: Annotated[
-        str, _option("--drop", "A,B,...", "Columns not to use: a,b,c.", "Table", show_default=False)
-    ] = "",
-    hidden: Annotated[
-        str,
-        _option(
-            "--hidden", "SIZES", "Sizes of the hidden layers; none: a linear model.", "Network"
-        ),
-    ] = "64,64",
-    activation: Annotated[
-        str, _option("--activation", "NAME", "relu, tanh, sigmoid, gelu, softplus, ...", "Network")
-    ] = "relu",
-    loss: Annotated[
-        str,
-        _option(
-            "--loss",
-            "NAME",
-            "auto, squared_error, binary_cross_entropy or cross_entropy.",
-            "Network",
-        ),
-    ] = "auto",
-    optimizer: Annotated[str, _option("--optimizer", "NAME", "sgd.", "Descent")] = "sgd",
-    learning_rate: Annotated[
-        str,
-        _option(
-            "--learning-rate", "RATE", "A number, or auto: by the batch and momentum.", "Descent"
-        ),
-    ] = "auto",
-    momentum: Annotated[float, _option("--momentum", "M", "From 0 to below 1.", "Descent")] = 0.9,
-    schedule: Annotated[
-        str,
-        _option(
-            "--schedule", "NAME", "Of the learning rate: cosine (to 0) or constant.", "Descent"
-        ),
-    ] = "cosine",
-    batch: Annotated[int, _option("--batch", "ROWS", "Rows per step.", "Descent")] = 32,
-    epochs: Annotated[
-        int, _option("--epochs", "N", "Passes over the training rows.", "Descent")
-    ] = 20,
-    seed: Annotated[
-        int,
-        _option("--seed", "N", "Of the split, the first weights and the order of rows.", "Descent"),
-    ] = 0,
-    threads: Annotated[
-        int | None,
-        _option("--threads", "N", "Default: chosen by the network's size.", "Descent", min=1),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        _option("--out -o", "RUN", "Folder of the run; default: the next runs/NAME-n.", "Run"),
-    ] = None,
-    resume: Annotated[
-        bool, _option("--resume", "", "Continue the interrupted run in --out.", "Run")
-    ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    data: a.Data,
+    target: a.Target = None,
+    task: a.Task = "auto",
+    drop: a.Drop = "",
+    hidden: a.Hidden = "64,64",
+    activation: a.Activation = "relu",
+    loss: a.Loss = "auto",
+    quantile: a.Quantile = None,
+    optimizer: a.Optimizer = "sgd",
+    learning_rate: a.LearningRate = "auto",
+    schedule: a.Schedule = "auto",
+    warmup: a.Warmup = 0,
+    momentum: a.Momentum = None,
+    weight_decay: a.WeightDecay = None,
+    clip_norm: a.ClipNorm = None,
+    average: a.Average = "none",
+    batch: a.Batch = "32",
+    batch_schedule: a.BatchSchedule = "constant",
+    order: a.Order = "reshuffle",
+    remainder: a.Remainder = "drop",
+    seed: a.Seed = 0,
+    threads: a.Threads = None,
+    epochs: a.Epochs = 20,
+    patience: a.Patience = None,
+    max_time: a.MaxTime = None,
+    on_nan: a.OnNan = "stop",
+    metric: a.Metric = None,
+    record: a.Record = "",
+    tensorboard: a.TensorBoard = None,
+    diagnose: a.Diagnose = False,
+    out: a.Out = None,
+    resume: a.Resume = False,
+    keep: a.Keep = 3,
+    checkpoint_every: a.CheckpointEvery = "60s",
+    json: a.Json = False,
+    quiet: a.Quiet = False,
 ) -> None:
     """Train a network on a table, test it, and keep it in a run folder.
 
@@ -135,7 +94,9 @@ def train(
 
     Examples: chainrule train flights --batch 128 --epochs 10
 
-    chainrule train iris.csv --target species --epochs 100
+    chainrule train iris.csv --target species --epochs 100 --patience 10 --metric accuracy
+
+    chainrule train homes.csv --target price --optimizer adamw --loss quantile --quantile 0.9
     """
     from chainrule.cli.train import train_command
 
@@ -143,14 +104,7 @@ def train(
 
 
 @app.command()
-def predict(
-    run: RunArg,
-    data: DataArg,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="A .csv or .parquet file; default: CSV on stdout."),
-    ] = None,
-) -> None:
+def predict(run: a.Run, data: a.Data, out: a.Predictions = None) -> None:
     """Append predictions (and probabilities) to a table.
 
     Example: chainrule predict runs/iris-1 new.csv --out predicted.csv
@@ -161,7 +115,7 @@ def predict(
 
 
 @app.command()
-def evaluate(run: RunArg, data: DataArg, json: Json = False) -> None:
+def evaluate(run: a.Run, data: a.Data, json: a.Json = False) -> None:
     """Score a run on a table that has the target column.
 
     On the very table of the training, only the rows held back as test rows are scored.
@@ -176,6 +130,6 @@ def main() -> None:
     try:
         app(prog_name="chainrule")
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            leave_at_once(INTERRUPTED)
+        if end.code in (INTERRUPTED, TERMINATED):
+            leave_at_once(int(end.code))
         raise

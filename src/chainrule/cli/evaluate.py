@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from chainrule.cli.report import score_table, section
-from chainrule.cli.scores import Scores, baseline, baseline_words, score
+from chainrule.cli.scores import Scores, baseline, baseline_words, metrics_of, score
 from chainrule.cli.source import Source, load
+from chainrule.cli.terms import check_values
 from chainrule.cli.trained import Trained
 from chainrule.cli.view import View
 from chainrule.data.extras import Table
@@ -26,9 +27,11 @@ def run_evaluate(run: Path, data: str, json: bool) -> None:
     table, notes = _rows(trained, source)
     target = trained.schema.target
     y = target.values(table[target.name])
+    terms, asked = trained.setup.terms, trained.setup.metrics
+    check_values(terms.loss, target, y)
     scores = {
-        "network": score(target, y, trained.predict(table)),
-        "baseline": baseline(target, y),
+        "network": score(terms, target, y, trained.output(table), asked),
+        "baseline": baseline(terms, target, y, asked),
     }
     _show(view, trained, table, notes, scores)
     view.result({"run": str(run), "data": data, "rows": len(y), "notes": notes, "scores": scores})
@@ -49,5 +52,6 @@ def _show(
     target, console = trained.schema.target, view.console
     section(console, "Run", f"{trained.path}: {target.name}, {target.words}")
     section(console, "Rows", count(table.num_rows, "row"), *notes)
-    console.print(score_table(target, scores))
-    section(console, "", f"baseline: {baseline_words(target)}", style="dim")
+    terms = trained.setup.terms
+    console.print(score_table(metrics_of(terms, target, trained.setup.metrics), scores))
+    section(console, "", f"baseline: {baseline_words(terms, target)}", style="dim")

@@ -7,18 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from chainrule.cli.options import TrainOptions
+from chainrule.cli import names
+from chainrule.cli.metrics import resolved
+from chainrule.cli.options import TrainOptions, spelled_option
+from chainrule.cli.rates import with_rate
 from chainrule.cli.setup import Setup, choose
 from chainrule.cli.source import Source, load, with_options
+from chainrule.cli.terms import network_target
 from chainrule.data.extras import need
-from chainrule.data.prepare import Prepared, prepare
+from chainrule.data.prepare import Part, Prepared, prepare, with_target
+from chainrule.data.values import is_number
+from chainrule.data.words import count
 from chainrule.errors import RunError
 from chainrule.training.folder import RunFolder, check_free, plain
 
-# Options that may differ when a run is continued: none of them changes a number.
-FREE = frozenset({"data", "threads", "out", "resume"})
+#: Options that may differ when a run is continued: none of them changes a number.
+FREE: Final = frozenset(
+    {
+        "data", "threads", "out", "resume", "max_time", "keep", "checkpoint_every", "tensorboard",
+        "diagnose",
+    }
+)  # fmt: skip
+#: Of those, what holds for one command alone and is not remembered.
+_ONCE: Final = frozenset({"data", "threads", "out", "resume", "max_time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,18 @@ class Job:
     resumes: bool
     clock: Clock
 
+    def arrays(self, part: Part, setup: Setup | None = None) -> tuple[Any, Any]:
+        """Rows as the network and its loss take them: x (n, width), y (n,)."""
+        terms = (setup or self.setup).terms
+        return part.x, network_target(terms, self.prepared.schema.target, part.y)
+
+    def with_rate(self, setup: Setup) -> Setup:
+        """A setup with its learning rate, chosen if it is automatic."""
+        if self.options.learning_rate is not None:
+            return setup
+        with self.clock.measure("learning rate"):
+            return with_rate(setup, self.arrays(self.prepared.train))
+
     def config(self) -> dict[str, object]:
         """What the run folder keeps as its configuration."""
         options = {name: getattr(self.options, name) for name in TrainOptions.__dataclass_fields__}
@@ -80,7 +105,9 @@ def new_job(options: TrainOptions) -> Job:
         check_free(options.out)
     clock = Clock()
     source, prepared = _read_and_prepare(options, clock)
-    setup = choose(options, prepared.schema, len(prepared.train))
+    setup = choose(options, prepared)
+    if options.metric:
+        resolved(options.metric, setup.terms)
     out = options.out or _next_free(Path("runs"), source.name)
     return Job(options, source, prepared, setup, out, False, clock)
 
@@ -99,7 +126,7 @@ def resumed_job(options: TrainOptions, explicit: frozenset[str]) -> Job:
         raise RunError(f"{out}: not a run of `chainrule train`; continue it with cr.train")
     _check_options(out, config["options"], options, explicit)
     clock = Clock()
-    stored = _stored_options(config["options"], options)
+    stored = _stored_options(config["options"], options, explicit)
     source, prepared = _read_and_prepare(stored, clock)
     _check_same_table(folder, config["data"], source, prepared)
     setup = replace(Setup.from_json(config["setup"]), threads=options.threads)
@@ -115,11 +142,21 @@ def _read_and_prepare(options: TrainOptions, clock: Clock) -> tuple[Source, Prep
         prepared = prepare(
             source.table,
             source.target or "",
-            task=options.task,
+            task=_task(options, source),
             drop=source.drop,
             seed=options.seed,
         )
     return source, prepared
+
+
+def _task(options: TrainOptions, source: Source) -> str:
+    """The task asked for; a loss of numbers says that a few whole numbers are counts."""
+    if options.task != "auto" or options.loss not in names.REGRESSION_LOSSES:
+        return options.task
+    name = source.target or ""
+    kept, _ = with_target(source.table, name)
+    is_counted = is_number(kept[name].type) and len(kept[name].unique()) > 2
+    return "regression" if is_counted else "auto"
 
 
 def _next_free(folder: Path, name: str) -> Path:
@@ -131,11 +168,14 @@ def _next_free(folder: Path, name: str) -> Path:
 
 def _check_unfinished(folder: RunFolder) -> None:
     checkpoint = folder.read_checkpoint()
-    if checkpoint is not None and checkpoint.status == "completed":
-        raise RunError(
-            f"{folder.path}: this run is complete ({len(checkpoint.epochs)} epochs)",
-            hint=f"chainrule evaluate {folder.path} DATA; or a new run with more --epochs",
-        )
+    if checkpoint is None or checkpoint.status not in ("completed", "early_stopping"):
+        return
+    epochs, early = count(len(checkpoint.epochs), "epoch"), checkpoint.status == "early_stopping"
+    more = "another --patience" if early else "more --epochs"
+    raise RunError(
+        f"{folder.path}: this run is complete ({epochs}{', stopped early' if early else ''})",
+        hint=f"chainrule evaluate {folder.path} DATA; or a new run with {more}",
+    )
 
 
 def _check_options(
@@ -144,7 +184,7 @@ def _check_options(
     for name in sorted((explicit & stored.keys()) - FREE):
         asked = plain(getattr(options, name))
         if asked != stored[name]:
-            option = "--" + name.replace("_", "-")
+            option = spelled_option(name)
             raise RunError(
                 f"{out}: this run was begun with {option} {_shown(stored[name])}, not "
                 f"{_shown(asked)}",
@@ -158,10 +198,15 @@ def _shown(value: object) -> str:
     return "auto" if value is None else str(value)
 
 
-def _stored_options(stored: dict[str, Any], options: TrainOptions) -> TrainOptions:
+def _stored_options(
+    stored: dict[str, Any], options: TrainOptions, explicit: frozenset[str]
+) -> TrainOptions:
+    new = _ONCE | (FREE & explicit)
     fixed: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k not in FREE
+        k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k not in new
     }
+    if fixed.get("tensorboard"):
+        fixed["tensorboard"] = Path(fixed["tensorboard"])
     return replace(options, **fixed)
 
 

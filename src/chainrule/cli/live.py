@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from chainrule.cli.announce import Announcer
+
 REFRESH = 0.1  # seconds
 LEAST_BAR = 8  # characters
 QUIET_LINES = 20  # lines at most where there is no terminal to redraw
@@ -18,13 +20,20 @@ QUIET_LINES = 20  # lines at most where there is no terminal to redraw
 class Bar:
     """Shows progress: ``with Bar(console) as bar: cr.train(..., callbacks=(bar,))``.
 
-    In a terminal one line is redrawn and disappears at the end; elsewhere there is a line at some
-    epochs' ends.
+    In a terminal one line is redrawn and disappears at the end; elsewhere, and where metrics are
+    asked for, there is a line at some epochs' ends. What is decided and noticed has lines that
+    stay.
+
+    Attributes:
+        announcer: what says these, and keeps what was noticed.
     """
 
-    def __init__(self, console: Console, title: str = "") -> None:
+    def __init__(self, console: Console, title: str = "", metrics: bool = False) -> None:
         self._console = console
         self._title = title
+        self._prints = metrics or not console.is_terminal
+        self._validation: float | None = None  # of the last epoch that has ended
+        self.announcer = Announcer(console)
         self._drawn = 0.0
         self._begun = self._last = -1  # steps at the begin of the epoch and at the last report
         self._sum = 0.0  # of the epoch's losses so far
@@ -45,11 +54,16 @@ class Bar:
 
     def __call__(self, progress: Any) -> None:
         """The callback: ``progress`` is a ``training.Progress``."""
-        if not self._console.is_terminal:
-            self._print(progress)
-        elif time.monotonic() - self._drawn >= REFRESH:
+        if not self._title:
+            self.announcer(progress)
+            if self._prints:
+                self._print(progress)
+        if progress.validation_loss is not None:
+            self._validation = progress.validation_loss
+        if self._console.is_terminal and time.monotonic() - self._drawn >= REFRESH:
             self._drawn = time.monotonic()
-            self._live.update(bar_line(progress, self._console.width, self._title), refresh=True)
+            line = bar_line(progress, self._console.width, self._title, self._validation)
+            self._live.update(line, refresh=True)
 
     def _print(self, progress: Any) -> None:
         if self._last < 0:  # a resumed run does not begin at step 0
@@ -60,13 +74,13 @@ class Bar:
             return
         every = max(1, -(-progress.epochs // QUIET_LINES))
         last = progress.epoch == progress.epochs
-        if not self._title and (progress.epoch % every == 0 or last):
+        if progress.epoch % every == 0 or last:
             loss = self._sum / max(progress.step - self._begun, 1)
             self._console.print(epoch_line(progress, loss))
         self._begun, self._sum = progress.step, 0.0
 
 
-def bar_line(progress: Any, width: int, title: str = "") -> Text:
+def bar_line(progress: Any, width: int, title: str = "", validation: float | None = None) -> Text:
     """One line for a terminal of ``width`` characters; parts are left out where it is narrow."""
     head = f"{title or 'epoch'} {progress.epoch}/{progress.epochs} "
     digits = len(f"{progress.steps:,}")  # of one width, so that the bar keeps its length
@@ -76,11 +90,13 @@ def bar_line(progress: Any, width: int, title: str = "") -> Text:
         f"step {progress.step:>{digits},}",
         f"rate {steady(progress.learning_rate)}",
         f"{short(progress.rows_per_second)} rows/s",
+        "" if validation is None else f"validation {steady(validation)}",
     ]
+    parts = [part for part in parts if part]
     room = width - len(head) - LEAST_BAR
     while parts and len(" ".join(["", *parts])) > room:
         parts.pop()
-    order = [p for p in (2, 0, 3, 4, 1) if p < len(parts)]
+    order = [p for p in (2, 0, 5, 3, 4, 1) if p < len(parts)]
     tail = "  ".join(["", *(parts[p] for p in order)])
     if len(tail) > room:
         tail = " ".join(["", *(parts[p] for p in order)])
@@ -97,9 +113,12 @@ def _bar(share: float, width: int) -> Text:
 
 def epoch_line(progress: Any, loss: float) -> str:
     """One line at an epoch's end, where there is no terminal; ``loss`` is the epoch's mean."""
-    validation = progress.validation_loss
-    shown = "" if validation is None else f"  validation {validation:.4g}"
-    return f"epoch {progress.epoch}/{progress.epochs}  loss {loss:.4g}{shown}"
+    shown = [f"epoch {progress.epoch}/{progress.epochs}", f"loss {loss:.4g}"]
+    if progress.validation_loss is not None:
+        shown.append(f"validation {progress.validation_loss:.4g}")
+    for name, value in progress.metrics.items():
+        shown.append(f"{name.removeprefix('validation_')} {value:.4g}")
+    return "  ".join(shown)
 
 
 def duration(seconds: float) -> str:

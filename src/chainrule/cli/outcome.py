@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from chainrule.errors import ChainruleError
 
-OK, UNEXPECTED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, UNEXPECTED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 class OptionError(ChainruleError, ValueError):
@@ -20,7 +25,33 @@ class OptionError(ChainruleError, ValueError):
 
 
 class InterruptedRunError(ChainruleError):
-    """Ctrl-C; the message says what is kept, the hint how to go on."""
+    """Ctrl-C or SIGTERM; the message says what is kept, the hint how to go on."""
+
+    def __init__(self, message: str, hint: str = "", code: int = INTERRUPTED) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+class Terminated(BaseException):
+    """SIGTERM."""
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise ``Terminated`` while this lasts, so that it too ends in a message."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class ReportingGroup(TyperGroup):
@@ -31,9 +62,11 @@ class ReportingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except InterruptedRunError as stop:
-            code = _say(stop.message, stop.hint, INTERRUPTED)
+            code = _say(stop.message, stop.hint, stop.code)
         except KeyboardInterrupt:
             code = _say("interrupted; nothing was written", "", INTERRUPTED)
+        except Terminated:
+            code = _say("terminated; nothing was written", "", TERMINATED)
         except BrokenPipeError:
             code = _reader_left()
         except ChainruleError as error:

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chainrule.cli.outcome import OptionError
 from chainrule.cli.source import load
+from chainrule.cli.terms import Predicted
 from chainrule.cli.trained import Trained
 from chainrule.data.extras import Table, need
 from chainrule.data.target import Target
@@ -42,15 +40,18 @@ def run_predict(run: Path, data: str, out: Path | None) -> None:
         print(f"{table.num_rows:,} predictions in {out}", file=sys.stderr)
 
 
-def _columns(target: Target, predicted: NDArray[np.float64]) -> Iterator[tuple[str, Any]]:
+def _columns(target: Target, predicted: Predicted) -> Iterator[tuple[str, Any]]:
     """The names and the values of the new columns."""
-    if target.task == "regression":
-        yield "prediction", predicted
+    values = predicted.values
+    if predicted.said == "numbers":
+        yield "prediction", values
+        if predicted.deviation is not None:
+            yield "standard_deviation", predicted.deviation
         return
-    labels = [target.classes[k] for k in predicted.argmax(axis=1)]
-    yield "prediction", labels
+    yield "prediction", [target.classes[k] for k in values.argmax(axis=1)]
+    name = "probability" if predicted.said == "probabilities" else "score"
     for k, label in enumerate(target.classes):
-        yield f"probability_{spelled(label)}", predicted[:, k]
+        yield f"{name}_{spelled(label)}", values[:, k]
 
 
 def _free(name: str, names: list[str]) -> str:

@@ -1,20 +1,18 @@
-"""What the user of `chainrule train` sees, and the same as JSON."""
+"""What the user of `chainrule train` sees before the descent: the table and the setup."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chainrule import __version__
+from chainrule.cli.batches import batch_words
 from chainrule.cli.job import Job
-from chainrule.cli.live import duration, short
-from chainrule.cli.plot import loss_plot
-from chainrule.cli.scores import Scores, baseline_words, metrics_of
+from chainrule.cli.optimizers import optimizer_words
+from chainrule.cli.schedules import in_words as schedule_words
+from chainrule.cli.scores import Metric, Scores
 from chainrule.cli.setup import Setup
 from chainrule.data.dropped import Dropped
 from chainrule.data.infer import Column
@@ -28,9 +26,6 @@ from chainrule.nn import count_parameters
 
 LABEL = 9  # width of the labels at the left
 MOST_COLUMNS = 40  # columns of the table shown; the rest is in schema.json
-EPOCHS_PLOTTED = 2  # at least
-FEW_STEPS = 500
-OVERFITTED = 1.05  # last validation loss, in units of the lowest
 
 
 def show_table(console: Console, job: Job) -> None:
@@ -54,103 +49,56 @@ def show_setup(console: Console, job: Job) -> None:
     between = "no hidden layer" if setup.is_linear else f"{setup.activation} between layers"
     parameters = count(count_parameters(setup.network()), "parameter")
     section(console, "Network", f"{sizes}, {between}: {parameters}")
-    steps = count(len(job.prepared.train) // setup.batch, "step")
-    shape = "falling to 0 as a cosine" if setup.schedule == "cosine" else "constant"
-    section(
-        console,
-        "Descent",
-        f"{setup.loss} in {_unit(setup)}; {setup.optimizer.upper()}, momentum "
-        f"{setup.momentum:g}, learning rate {setup.learning_rate:g} ({setup.rate_rule}), {shape}",
-        f"{count(setup.epochs, 'epoch')} of {steps} of {count(setup.batch, 'row')}; "
-        f"seed {setup.seed}",
-    )
+    section(console, "Descent", *_descent_lines(setup))
     console.print()
 
 
-def show_descent(console: Console, job: Job, run: Any) -> None:
-    """The losses per epoch, and the speed."""
-    epochs = run.history.epochs
-    if len(epochs) >= EPOCHS_PLOTTED:
-        line = [float(epoch["loss"]) for epoch in epochs]
-        points = [epoch.get("validation_loss") for epoch in epochs]
-        section(console, "Loss", _legend(job.setup, line[-1], points[-1]))
-        console.print(loss_plot(line, points, min(console.width, 80)))
-    seconds = job.clock.seconds.get("train", 0.0)
-    rows = sum(1 for _ in run.history.loss) * job.setup.batch
-    speed = f"; {short(rows / seconds)} rows/s" if seconds and not job.resumes else ""
-    threads = count(run.threads, "thread")
-    hint = advice(run) if run.stopped == "completed" else []
-    section(
-        console,
-        "Trained",
-        f"{count(run.steps, 'step')} in {duration(seconds)}{speed}, on {threads}",
-        *hint,
-    )
+def _descent_lines(setup: Setup) -> Iterator[str]:
+    optimizer = optimizer_words(setup.optimizer, setup.momentum, setup.weight_decay)
+    shape = schedule_words(setup.schedule, setup.span, setup.warmup)
+    yield f"{_loss_words(setup)}; {optimizer}"
+    yield f"learning rate {setup.learning_rate:g} ({setup.rate_rule}), {shape}"
+    if setup.clip_norm is not None:
+        yield f"gradients longer than {setup.clip_norm:g} are shortened to that"
+    if setup.average != "none":
+        yield _average_words(setup)
+    steps, rows = count(-(-setup.steps // setup.epochs), "step"), count(setup.batch, "row")
+    order = "" if setup.order == "reshuffle" else f", {setup.order.replace('-', ' ')}"
+    rest = {"drop": "", "smaller": ", the last one smaller", "carry": ", remainders carried on"}
+    epochs = count(setup.epochs, "epoch")
+    yield f"{epochs} of {steps} of {rows}{order}{rest[setup.remainder]}; seed {setup.seed}"
+    grows = batch_words(setup.batch_schedule, setup.batch, setup.rows, setup.epochs)
+    if grows:
+        yield f"the batch is {grows}"
+    if setup.patience is not None:
+        patience = count(setup.patience, "epoch")
+        yield f"stops after {patience} without a better validation loss; the best weights are kept"
 
 
-def advice(run: Any) -> list[str]:
-    """What the validation losses say about the number of epochs."""
-    losses = [epoch["validation_loss"] for epoch in run.history.epochs]
-    if not losses or None in losses:
-        return []
-    lowest, last = min(losses), losses[-1]
-    if last > OVERFITTED * lowest:
-        best = losses.index(lowest) + 1
-        return [f"validation was best at epoch {best} ({lowest:.4g}): fewer --epochs may do better"]
-    if run.steps < FEW_STEPS:
-        return [f"{count(run.steps, 'step')} are few: more --epochs may do better"]
-    return []
+def _loss_words(setup: Setup) -> str:
+    options = ", ".join(f"{value:g}" for value in setup.loss_options.values())
+    return f"{setup.loss}{f' {options}' if options else ''} in {unit_of(setup)}"
 
 
-def show_scores(console: Console, job: Job, test: Mapping[str, Scores]) -> None:
-    """The test scores side by side, and what they are compared with."""
-    target = job.prepared.schema.target
-    console.print()
-    section(console, "Test", f"{count(len(job.prepared.test), 'row')} that training never saw")
-    console.print(score_table(target, test))
-    notes = [f"baseline: {baseline_words(target)}"]
-    if "linear" in test:
-        notes.insert(0, "linear: the same columns, loss and descent, without hidden layers")
-    for note in notes:
-        section(console, "", note, style="dim")
+def _average_words(setup: Setup) -> str:
+    kept = "the weights that are tested and kept are an average"
+    if setup.average == "ema":
+        return f"{kept}: exponential, of decay {setup.decay:g}"
+    if setup.average == "suffix":
+        return f"{kept} over the last half of the steps"
+    start = setup.average_from
+    begins = "the batch grows no further" if start is None else f"step {start + 1:,}"
+    return f"{kept} from where {begins}" if start is None else f"{kept} from {begins} on"
 
 
-def show_end(console: Console, job: Job) -> None:
-    """Where the time went, where the run lies, and what to do next."""
-    seconds = job.clock.seconds
-    spent = ", ".join(f"{name} {duration(s)}" for name, s in seconds.items())
-    console.print()
-    section(console, "Time", f"{duration(sum(seconds.values()))}: {spent}")
-    # Not folded at the terminal's width, so that they can be copied.
-    console.print(f"{'Run':<{LABEL}} ", style="bold", end="")
-    console.print(str(job.out), soft_wrap=True, markup=False)
-    console.print(f"{'Next':<{LABEL}} ", style="bold", end="")
-    following = f"chainrule predict {shlex.quote(str(job.out))} DATA --out predictions.csv"
-    console.print(following, soft_wrap=True, markup=False)
-
-
-def result(job: Job, run: Any, test: Mapping[str, Scores] | None) -> dict[str, object]:
-    """What was found and done, for --json and for result.json."""
-    prepared = job.prepared
-    return {
-        "chainrule": __version__,
-        "status": run.stopped,
-        "run": str(job.out),
-        **job.config(),
-        "notes": [*job.source.notes, *prepared.notes],
-        "rows": {
-            "training": len(prepared.train),
-            "validation": len(prepared.validation),
-            "test": len(prepared.test),
-            "split": prepared.split,
-        },
-        "parameters": count_parameters(run.model),
-        "steps": run.steps,
-        "threads": run.threads,
-        "epochs": list(run.history.epochs),
-        "test": test,
-        "seconds": dict(job.clock.seconds),
-    }
+def unit_of(setup: Setup) -> str:
+    """The loss's unit; numbers are learnt in standard deviations of the target."""
+    if setup.loss in ("squared_error", "huber"):
+        return "variances of the target"
+    if setup.loss in ("absolute_error", "quantile"):
+        return "standard deviations of the target"
+    unit = LOSSES[setup.loss].unit
+    return f"{unit} of the standardised target" if setup.loss == "gaussian" else unit
 
 
 def section(console: Console, label: str, *lines: str, style: str = "") -> None:
@@ -163,20 +111,18 @@ def section(console: Console, label: str, *lines: str, style: str = "") -> None:
     console.print(grid)
 
 
-def score_table(target: Target, scores: Mapping[str, Scores]) -> Table:
+def score_table(metrics: Sequence[Metric], scores: Mapping[str, Scores]) -> Table:
     """Metrics by row, models by column; the best of each row is bold."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column(" " * LABEL)
     table.add_column("")
     for name in scores:
         table.add_column(name, justify="right", header_style="dim", min_width=9)
-    for metric in metrics_of(target):
-        row = [model[metric.key] for model in scores.values()]
-        known = [v for v in row if v is not None]
-        best = (max if metric.more_is_better else min)(known, default=None)
+    for metric in metrics:
+        row = [model.get(metric.key) for model in scores.values()]
+        best = min((v for v in row if v is not None), key=metric.badness, default=None)
         cells = [Text(_number(v), style="bold green" if v == best else "") for v in row]
-        hint = "more is better" if metric.more_is_better else "less is better"
-        table.add_row("", Text.assemble(metric.name, (f"  {hint}", "dim")), *cells)
+        table.add_row("", Text.assemble(metric.name, (f"  {metric.hint}", "dim")), *cells)
     return table
 
 
@@ -225,13 +171,3 @@ def _left_out(schema: Schema) -> list[str]:
         if isinstance(column, Dropped):
             by_reason.setdefault(column.reason, []).append(column.name)
     return [f"{listed(names, 12)}: {reason}" for reason, names in by_reason.items()]
-
-
-def _legend(setup: Setup, line: float, point: float | None) -> str:
-    validation = "" if point is None else f"   ● validation {point:.4g}"
-    return f"⠒ training {line:.4g}{validation}   ({_unit(setup)})"
-
-
-def _unit(setup: Setup) -> str:
-    """The loss's unit; squared errors are of the scaled target, whose variance is 1."""
-    return "variances of the target" if setup.loss == "squared_error" else LOSSES[setup.loss].unit

@@ -1,8 +1,8 @@
-"""What is trained, and how: chosen from the options and the schema, stored in config.json."""
+"""What is trained, and how: chosen from the options and the table, stored in config.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,17 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn, optim
+from chainrule.cli import names
+from chainrule.cli.batches import batch_schedule, order_of
+from chainrule.cli.optimizers import METHODS, optimizer_of
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.outcome import OptionError
-from chainrule.data.schema import Schema
-from chainrule.data.target import Target
+from chainrule.cli.schedules import Span, schedule_of
+from chainrule.cli.terms import Terms, check_values, terms_of
+from chainrule.data.prepare import Prepared
+from chainrule.data.words import count
 from chainrule.errors import RunError
-from chainrule.losses import LOSSES
+from chainrule.orders.order import Remainder
+from chainrule.tracing.trees import named_leaves, with_leaves
+from chainrule.training.faults import POLICIES, Policy
+from chainrule.training.order import Cursor, Place
 
-SCHEDULES: dict[str, Callable[[float], Any]] = {
-    "cosine": optim.cosine,
-    "constant": optim.constant,
-}
+#: Updates over which an exponential average reaches: this share of a run's, up to a thousand.
+_REACH = 1 / 20
+_MOST_REACH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +36,98 @@ class Setup:
 
     Fields:
         sizes: numbers per row: in, after each hidden layer, out.
-        rate_rule: how the learning rate was chosen, in words.
+        loss, loss_options, constant: see ``terms.Terms``.
+        learning_rate: the largest of the run.
+        rate_rule: how it was chosen, in words.
+        rate_found: whether it was found by trying.
+        momentum, weight_decay, clip_norm: None for what the optimiser does of itself.
+        batch: rows per update, to begin with.
+        rows: training rows.
+        steps: updates in all, if the batch stays as it begins.
     """
 
     sizes: tuple[int, ...]
     activation: str
     loss: str
+    loss_options: Mapping[str, float]
+    constant: tuple[float, ...]
     optimizer: str
     learning_rate: float
     rate_rule: str
-    momentum: float
+    rate_found: bool
+    momentum: float | None
+    weight_decay: float | None
+    clip_norm: float | None
+    average: str
     schedule: str
+    warmup: int
     batch: int
+    batch_schedule: str
+    order: str
+    remainder: Remainder
+    rows: int
+    steps: int
     epochs: int
+    patience: int | None
+    on_nan: Policy
+    metrics: tuple[str, ...]
+    record: tuple[str, ...]
     seed: int
     threads: int | None
 
-    def network(self) -> nn.MLP:
-        """The network with its first weights."""
-        return nn.MLP(self.sizes, rng=self.seed, activation=self.activation)
+    @property
+    def terms(self) -> Terms:
+        """The loss, and how it sees the target."""
+        return Terms(self.loss, self.loss_options, self.constant)
 
-    def descent(self) -> optim.SGD:
-        """The optimiser with its schedule."""
-        return optim.SGD(SCHEDULES[self.schedule](self.learning_rate), momentum=self.momentum)
+    @property
+    def span(self) -> Span:
+        """The length of the run."""
+        return Span(self.steps, self.epochs)
+
+    def network(self) -> Any:
+        """The network with its first weights."""
+        model = nn.MLP(self.sizes, rng=self.seed, activation=self.activation)
+        start = self.terms.start
+        if start is None:
+            return model
+        leaves = {name: np.asarray(x) for name, x in named_leaves(model).items()}
+        last = f"layers.{len(self.sizes) - 2}.bias"
+        return with_leaves(model, {**leaves, last: np.asarray(start, np.float32)})
+
+    def descent(self) -> Any:
+        """The optimiser with its schedule, clipped and averaged as asked."""
+        rate = schedule_of(self.schedule, self.learning_rate, self.span, self.warmup)
+        made = optimizer_of(
+            self.optimizer, rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        if self.clip_norm is not None:
+            made = optim.clip_norm(made, self.clip_norm)
+        if self.average == "none":
+            return made
+        return optim.average(made, self.average, decay=self.decay, start=self.average_from)
+
+    @property
+    def decay(self) -> float:
+        """Of the exponential average."""
+        reach = min(max(self.steps * _REACH, 1.0), float(_MOST_REACH))
+        return float(f"{1 - 1 / reach:.4g}")
+
+    @property
+    def average_from(self) -> int | None:
+        """The update from which on iterates are averaged; None: the batch schedule says when."""
+        if self.average != "swa":
+            return 0
+        return None if self.batch_schedule == "noise" else 3 * self.steps // 4
+
+    def batches(self) -> Any:
+        """The batch, or its schedule."""
+        then = "average" if self.average == "swa" else "decay"
+        return batch_schedule(self.batch_schedule, self.batch, self.rows, self.epochs, then)
+
+    def rows_in_order(self, y: NDArray[Any]) -> Any:
+        """The order of the rows with these labels."""
+        return order_of(self.order, self.remainder, y)
 
     def linear(self) -> Setup:
         """The same without hidden layers: the linear model to compare with."""
@@ -74,88 +150,74 @@ class Setup:
             RunError: it is damaged.
         """
         try:
-            return cls(**{**stored, "sizes": tuple(stored["sizes"])})
+            lists = {name: tuple(x) for name, x in stored.items() if isinstance(x, list)}
+            return cls(**{**stored, **lists})
         except (KeyError, TypeError) as error:
             raise RunError(f"config.json is damaged: {error!r}") from error
 
 
-def choose(options: TrainOptions, schema: Schema, rows: int) -> Setup:
-    """The setup for ``rows`` training rows.
+def choose(options: TrainOptions, prepared: Prepared) -> Setup:
+    """The setup for a table, but for an automatic learning rate: see ``rates``.
 
     Raises:
-        OptionError: the loss does not fit the target.
+        OptionError: the loss does not fit the target, or an option does not fit the table.
     """
-    loss = choose_loss(options.loss, schema.target)
-    n_out = len(schema.target.classes) if loss == "cross_entropy" else 1
-    batch = min(options.batch, rows)
-    rate, rule = choose_rate(options, loss, batch)
+    target, rows = prepared.schema.target, len(prepared.train)
+    terms = terms_of(options.loss, options.quantile, target, prepared.train.y)
+    for part in (prepared.train, prepared.validation, prepared.test):
+        check_values(terms.loss, target, part.y)
+    if options.order == "stratified" and target.task == "regression":
+        raise OptionError(
+            "--order stratified: the target is a number, which has no classes to mix evenly",
+            hint="leave --order out: rows are reshuffled at each epoch",
+        )
+    batch = min(options.batch or rows, rows)
+    order = order_of(options.order, options.remainder, prepared.train.y)
+    steps = Cursor(order, rows, options.epochs, options.seed).all_left(Place(), batch)
+    _check_warmup(options.warmup, steps)
     return Setup(
-        sizes=(schema.width, *options.hidden, n_out),
+        sizes=(prepared.schema.width, *options.hidden, terms.n_out),
         activation=options.activation,
-        loss=loss,
+        loss=terms.loss,
+        loss_options=dict(terms.options),
+        constant=terms.constant,
         optimizer=options.optimizer,
-        learning_rate=rate,
-        rate_rule=rule,
+        learning_rate=options.learning_rate or 0.0,
+        rate_rule="as asked",
+        rate_found=False,
         momentum=options.momentum,
-        schedule=options.schedule,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm,
+        average=options.average,
+        schedule=_schedule(options),
+        warmup=options.warmup,
         batch=batch,
+        batch_schedule=options.batch_schedule,
+        order=options.order,
+        remainder=options.remainder,
+        rows=rows,
+        steps=steps,
         epochs=options.epochs,
+        patience=options.patience,
+        on_nan=POLICIES[names.ON_NAN.index(options.on_nan)],
+        metrics=options.metric,
+        record=options.record,
         seed=options.seed,
         threads=options.threads,
     )
 
 
-def choose_loss(asked: str, target: Target) -> str:
-    """The loss that fits the target.
+def _schedule(options: TrainOptions) -> str:
+    """A rate that falls, but where the batch grows in its place or an average is kept anyway."""
+    if options.schedule != "auto":
+        return options.schedule
+    grows = options.batch_schedule != "constant"
+    return "cosine" if METHODS[options.optimizer].decays and not grows else "constant"
 
-    Raises:
-        OptionError: the loss that was asked for does not.
-    """
-    fitting = ["squared_error"]
-    if target.task == "classification":
-        fitting = ["binary_cross_entropy", "cross_entropy"] if target.binary else ["cross_entropy"]
-    if asked not in ("auto", *fitting):
+
+def _check_warmup(warmup: int, steps: int) -> None:
+    if warmup >= steps > 0 and warmup:
         raise OptionError(
-            f"--loss {asked} does not fit the target {target.name!r} ({target.words}, because "
-            f"{target.reason})",
-            hint=f"--loss {fitting[0]}, or another --task",
+            f"--warmup {warmup}: the run has {count(steps, 'step')}; expected fewer than that",
+            hint=f"--warmup {max(1, steps // 10)}",
         )
-    return fitting[0] if asked == "auto" else asked
-
-
-def choose_rate(options: TrainOptions, loss: str, batch: int) -> tuple[float, str]:
-    """The learning rate, and in words how it was chosen.
-
-    The automatic rate is 0.05 for 32 rows and momentum 0.9. It grows with the root of the batch
-    and with ``1 - momentum``, up to 0.1; the squared error, which has twice the slope of its half,
-    has half of it. At four times these rates small tables diverge; at half most are no better.
-    """
-    if options.learning_rate is not None:
-        return options.learning_rate, "as asked"
-    rate = min(0.05 * (batch / 32) ** 0.5 * (1 - options.momentum) / 0.1, 0.1)
-    rate *= 0.5 if loss == "squared_error" else 1.0
-    return float(f"{rate:.2g}"), "auto, by the batch and momentum"
-
-
-def network_target(setup: Setup, target: Target, y: NDArray[Any]) -> NDArray[Any]:
-    """The target as the loss takes it: class indices, 0 and 1, or scaled numbers: (n,)."""
-    if setup.loss == "cross_entropy":
-        return y
-    if setup.loss == "binary_cross_entropy":
-        return y.astype(np.float32)
-    return ((y - target.mean) / target.scale).astype(np.float32)
-
-
-def in_user_terms(setup: Setup, target: Target, output: NDArray[Any]) -> NDArray[np.float64]:
-    """The network's output (n, n_out) as the user reads it.
-
-    Returns:
-        Probabilities (n, classes), or predictions in the target's own unit (n,).
-    """
-    linked = LOSSES[setup.loss].link(output.astype(np.float64))
-    if target.task == "regression":
-        numbers: NDArray[np.float64] = linked[:, 0] * target.scale + target.mean
-        return numbers
-    if setup.loss == "binary_cross_entropy":
-        return np.concatenate([1 - linked, linked], axis=1)
-    return np.asarray(linked)

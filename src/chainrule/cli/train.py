@@ -5,30 +5,34 @@ from __future__ import annotations
 import shlex
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 
 import chainrule as cr
-from chainrule.cli import report
+from chainrule.cli import closing, report
+from chainrule.cli.announce import for_command_line
 from chainrule.cli.job import Job, new_job, resumed_job
 from chainrule.cli.live import Bar
+from chainrule.cli.metrics import epoch_metrics
 from chainrule.cli.options import TrainOptions, explicit_names, parse_options
-from chainrule.cli.outcome import InterruptedRunError
+from chainrule.cli.outcome import TERMINATED, InterruptedRunError, Terminated, sigterm_raises
 from chainrule.cli.scores import Scores, baseline, score
-from chainrule.cli.setup import Setup, in_user_terms, network_target
+from chainrule.cli.setup import Setup
 from chainrule.cli.view import View
 from chainrule.data.extras import need
-from chainrule.data.prepare import Part
-from chainrule.losses import LOSSES
+from chainrule.errors import TrainingError
 from chainrule.training.folder import RunFolder, check_free
 
 
 def train_command(ctx: typer.Context) -> None:
     """The command, with the options as typer gives them."""
     view = View.of(ctx.params["json"], ctx.params["quiet"])
-    run_train(parse_options(ctx.params), view, explicit_names(ctx))
+    with sigterm_raises():
+        run_train(parse_options(ctx.params), view, explicit_names(ctx))
 
 
 def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> None:
@@ -36,38 +40,51 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
 
     Raises:
         ChainruleError: something in the input is wrong; nothing new is left behind.
-        InterruptedRunError: Ctrl-C; the weights so far are in the run folder.
+        InterruptedRunError: Ctrl-C or SIGTERM; the weights so far are in the run folder.
     """
+    board = _tensorboard(options)
     with view.busy("reading and preparing"):
         job = resumed_job(options, explicit) if options.resume else new_job(options)
+    if job.resumes and options.tensorboard is None:
+        board = _tensorboard(job.options)
     report.show_table(view.console, job)
+    if not job.resumes:
+        with view.busy("trying learning rates"):
+            job = replace(job, setup=job.with_rate(job.setup))
     report.show_setup(view.console, job)
-    run = _descend_or_undo(job, view)
-    report.show_descent(view.console, job, run)
+    run, noticed = _descend_or_undo(job, view, board)
+    closing.show_descent(view.console, job, run, noticed)
     if run.stopped == "interrupted":
-        view.result(report.result(job, run, None))
+        view.result(closing.result(job, run, None, noticed))
         raise _interrupted(job, run)
     try:
         test = _score_all(job, run, view)
-    except KeyboardInterrupt:
+        _diagnose(job, run, view)
+    except (KeyboardInterrupt, Terminated) as stop:
         hint = f"chainrule evaluate {_quoted(job.out)} {shlex.quote(options.data)}"
-        raise InterruptedRunError(
-            f"interrupted; the trained network is in {job.out}", hint
-        ) from None
-    result = report.result(job, run, test)
+        raise _stopped(stop, f"the trained network is in {job.out}", hint) from None
+    result = closing.result(job, run, test, noticed)
     RunFolder.open(job.out).write_json("result.json", result)
-    report.show_scores(view.console, job, test)
-    report.show_end(view.console, job)
+    closing.show_scores(view.console, job, test)
+    closing.show_end(view.console, job)
     view.result(result)
 
 
-def _descend_or_undo(job: Job, view: View) -> Any:
+def _tensorboard(options: TrainOptions) -> list[Any]:
+    """What writes TensorBoard's files, if it is asked for; a library that lacks is said now."""
+    return [] if options.tensorboard is None else [cr.TensorBoard(options.tensorboard)]
+
+
+# -- the descent -----------------------------------------------------------------------------------
+
+
+def _descend_or_undo(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple[Any, ...]]:
     """Descend; where that fails before anything was kept, the folder made for it is deleted."""
     if job.resumes:
-        return _descend(job, view)
+        return _descend(job, view, board)
     check_free(job.out)
     try:
-        return _descend(job, view)
+        return _descend(job, view, board)
     except BaseException:
         if not (job.out / "state.json").exists():
             shutil.rmtree(job.out, ignore_errors=True)
@@ -77,53 +94,80 @@ def _descend_or_undo(job: Job, view: View) -> Any:
         raise
 
 
-def _trained(job: Job, setup: Setup, bar: Bar, **keep: Any) -> Any:
+def _descend(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+    """The run, and what was noticed at its last epoch."""
+    setup, options = job.setup, job.options
+    metrics = epoch_metrics(setup.metrics, setup.terms, job.prepared.schema.target)
+    keep = {
+        "metrics": metrics, "record": setup.record, "out": job.out, "resume": job.resumes,
+        "config": job.config(), "keep": options.keep,
+        "checkpoint_every": options.checkpoint_every,
+    }  # fmt: skip
+    try:
+        with Bar(view.bar, metrics=bool(metrics)) as bar:
+            run = _trained(job, setup, [bar, *board], **keep)
+    except TrainingError as error:
+        raise TrainingError(
+            for_command_line(error.message), for_command_line(error.hint)
+        ) from error
+    except Terminated as stop:
+        raise _stopped(stop, *_kept(job)) from None
+    job.clock.add("compile", run.seconds.get("trace", 0.0) + run.seconds.get("compile", 0.0))
+    job.clock.add("train", run.seconds.get("train", 0.0))
+    RunFolder.open(job.out).log(f"{run.stopped} at step {run.steps}: {run.reason}")
+    return run, bar.announcer.last
+
+
+def _trained(job: Job, setup: Setup, callbacks: list[Any], **keep: Any) -> Any:
     """The descent of one network on the job's training rows."""
     return cr.train(
         setup.network(),
-        LOSSES[setup.loss],
-        data=_arrays(job, job.prepared.train, setup),
+        setup.terms.function,
+        data=job.arrays(job.prepared.train, setup),
+        validation=job.arrays(job.prepared.validation, setup),
         optimizer=setup.descent(),
-        batch=setup.batch,
+        batch=setup.batches(),
         epochs=setup.epochs,
+        order=setup.rows_in_order(job.prepared.train.y),
         seed=setup.seed,
         threads=setup.threads,
-        callbacks=(bar,),
+        early_stopping=setup.patience,
+        max_time=job.options.max_time,
+        on_nan=setup.on_nan,
+        callbacks=callbacks,
         **keep,
     )
 
 
-def _descend(job: Job, view: View) -> Any:
-    with Bar(view.bar) as bar:
-        validation = _arrays(job, job.prepared.validation, job.setup)
-        keep = {"out": job.out, "resume": job.resumes, "config": job.config()}
-        run = _trained(job, job.setup, bar, validation=validation, **keep)
-    job.clock.add("compile", run.seconds.get("trace", 0.0) + run.seconds.get("compile", 0.0))
-    job.clock.add("train", run.seconds.get("train", 0.0))
-    RunFolder.open(job.out).log(f"{run.stopped} at step {run.steps}")
-    return run
+# -- what it is worth ------------------------------------------------------------------------------
 
 
 def _score_all(job: Job, run: Any, view: View) -> dict[str, Scores]:
     """Test scores of the network, of a linear model trained the same way, and of the baseline."""
     with job.clock.measure("load scikit-learn"):
         need("sklearn.metrics")
-    target, y = job.prepared.schema.target, job.prepared.test.y
-    linear = None
-    if not job.setup.is_linear:
+    setup, test = job.setup, job.prepared.test
+    linear = None if setup.is_linear else job.with_rate(setup.linear())
+    model = None
+    if linear is not None:
         with job.clock.measure("linear model"):
-            linear = _linear_model(job, view)
+            model = _linear_model(job, linear, view)
     with job.clock.measure("evaluate"):
-        scores = {"network": _score(job, run.model, job.setup)}
-        if linear is not None:
-            scores["linear"] = _score(job, linear, job.setup.linear())
-        scores["baseline"] = baseline(target, y)
+        scores = {"network": _score(job, run.model, setup)}
+        if linear is not None and model is not None:
+            scores["linear"] = _score(job, model, linear)
+        target = job.prepared.schema.target
+        scores["baseline"] = baseline(setup.terms, target, test.y, setup.metrics)
     return scores
 
 
-def _linear_model(job: Job, view: View) -> Any:
-    with Bar(view.bar, "linear model, epoch") as bar:
-        run = _trained(job, job.setup.linear(), bar)
+def _linear_model(job: Job, setup: Setup, view: View) -> Any:
+    """The linear model; None where it could not be trained in the network's way."""
+    try:
+        with Bar(view.bar, "linear model, epoch") as bar:
+            run = _trained(job, setup, [bar])
+    except TrainingError:
+        return None
     if run.stopped == "interrupted":
         raise KeyboardInterrupt
     return run.model
@@ -131,20 +175,44 @@ def _linear_model(job: Job, view: View) -> Any:
 
 def _score(job: Job, model: Any, setup: Setup) -> Scores:
     target, test = job.prepared.schema.target, job.prepared.test
-    output = cr.predict(model, test.x, threads=setup.threads)
-    return score(target, test.y, in_user_terms(setup, target, output))
+    output = np.asarray(cr.predict(model, test.x, threads=setup.threads))
+    return score(setup.terms, target, test.y, output, setup.metrics)
 
 
-def _arrays(job: Job, part: Part, setup: Setup) -> tuple[Any, Any]:
-    return part.x, network_target(setup, job.prepared.schema.target, part.y)
+def _diagnose(job: Job, run: Any, view: View) -> None:
+    if not job.options.diagnose:
+        return
+    with view.busy("diagnosing"), job.clock.measure("diagnose"):
+        found = cr.diagnose(
+            run.model, job.setup.terms.function, job.arrays(job.prepared.train), run.history,
+            job.setup.descent(), batch=job.setup.batch, threads=job.setup.threads,
+        )  # fmt: skip
+    closing.show_diagnosis(view.console, found)
+
+
+# -- Ctrl-C and SIGTERM ----------------------------------------------------------------------------
+
+
+def _stopped(stop: BaseException, what: str, hint: str) -> InterruptedRunError:
+    if isinstance(stop, Terminated):
+        return InterruptedRunError(f"terminated; {what}", hint, TERMINATED)
+    return InterruptedRunError(f"interrupted; {what}", hint)
 
 
 def _interrupted(job: Job, run: Any) -> InterruptedRunError:
-    steps = job.setup.epochs * (len(job.prepared.train) // job.setup.batch)
+    at = f"at step {run.steps:,} of {job.setup.steps:,}"
     return InterruptedRunError(
-        f"interrupted at step {run.steps:,} of {steps:,}; the weights so far are in {job.out}",
-        f"chainrule train {shlex.quote(job.options.data)} --out {_quoted(job.out)} --resume",
+        f"interrupted {at}; the weights so far are in {job.out}", closing.resume_command(job)
     )
+
+
+def _kept(job: Job) -> tuple[str, str]:
+    """What a run folder holds after SIGTERM, and how to go on."""
+    if not (job.out / "state.json").exists():
+        return "nothing was written", ""
+    step = RunFolder.open(job.out).entries()[0].step
+    what = f"the weights of step {step:,} of {job.setup.steps:,} are in {job.out}"
+    return what, closing.resume_command(job)
 
 
 def _quoted(path: Path) -> str:

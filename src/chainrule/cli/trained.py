@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.cli.setup import Setup, in_user_terms
+from chainrule.cli.setup import Setup
+from chainrule.cli.terms import Predicted, in_user_terms
 from chainrule.data.extras import Table
 from chainrule.data.schema import Schema
 from chainrule.errors import DataError, RunError, ShapeError
@@ -34,7 +35,7 @@ class Trained:
 
     @classmethod
     def open(cls, path: Path) -> Trained:
-        """The network with the weights of the last checkpoint.
+        """The network with the last checkpoint's weights: the best, if the run kept them.
 
         Raises:
             RunError: there is none, or the folder is damaged.
@@ -50,16 +51,20 @@ class Trained:
         setup = Setup.from_json(config["setup"])
         try:
             schema = Schema.from_json(folder.read_json("schema.json"))
-            model = with_leaves(setup.network(), checkpoint.weights)
+            best = checkpoint.best.weights if checkpoint.best else checkpoint.weights
+            model = with_leaves(setup.network(), best)
         except (DataError, ShapeError) as error:
             raise RunError(f"{path}: {error.message}") from error
         return cls(path, model, setup, schema, config.get("data", {}))
 
-    def predict(self, table: Table) -> NDArray[np.float64]:
-        """Probabilities (n, classes), or numbers in the target's own unit (n,).
+    def output(self, table: Table) -> NDArray[Any]:
+        """What the network gives for the rows of a table, (n, n_out).
 
         Raises:
             DataError: a column is missing or a value is not of its column's kind.
         """
-        output = cr.predict(self.model, self.schema.encode(table))
-        return in_user_terms(self.setup, self.schema.target, output)
+        return np.asarray(cr.predict(self.model, self.schema.encode(table)))
+
+    def predict(self, table: Table) -> Predicted:
+        """The same as the user reads it; with the same errors."""
+        return in_user_terms(self.setup.terms, self.schema.target, self.output(table))

@@ -64,6 +64,26 @@ def take_examples(data: Any, dtype: np.dtype, name: str = "data") -> Examples:
     return Examples(tuple(arrays), structure, rows)
 
 
+def sample(examples: Examples, most: int, seed: int = 0) -> Examples:
+    """At most this many rows, drawn without replacement and kept in their order.
+
+    Example:
+        >>> rows = take_examples((np.arange(10.0),), np.dtype(float))
+        >>> sample(rows, 4).rows, sample(rows, 20) is rows
+        (4, True)
+    """
+    if examples.rows <= most:
+        return examples
+    chosen = np.sort(np.random.default_rng(seed).permutation(examples.rows)[:most])
+    return rows_of(examples, chosen)
+
+
+def rows_of(examples: Examples, chosen: np.ndarray) -> Examples:
+    """The rows of these numbers, copied."""
+    arrays = tuple(np.ascontiguousarray(array[chosen]) for array in examples.arrays)
+    return Examples(arrays, examples.structure, len(chosen))
+
+
 def _row_array(leaf: Any, dtype: np.dtype, where: str) -> np.ndarray:
     array = np.asarray(leaf)
     if array.dtype.kind not in "fiub" or array.ndim == 0:

@@ -11,14 +11,10 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.nn.convolution import conv, conv_transpose
 from chainrule.nn.initial import Fan, at_least_one, draw_array
+from chainrule.nn.windows import fixed
 from chainrule.tracing.trees import STATIC, tree
 
 Array: TypeAlias = Any
-
-
-def fixed(option: Any) -> Any:
-    """Lists as tuples: an option is part of the tree's structure, which is compared and hashed."""
-    return tuple(map(fixed, option)) if isinstance(option, list | tuple) else option
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,9 +28,20 @@ class _Kernels:
 
     @classmethod
     def _drawn(
-        cls, shape: tuple[int, int], groups: int, kernel: Any, rng: Any, scale: str, dtype: Any
+        cls, n_in: int, n_out: int, groups: int, kernel: Any, rng: Any, scale: str, dtype: Any
     ) -> Array:
-        """Weights (*shape, *kernel) of which axis 0 is cut into groups on one of the two ways."""
+        """Weights (n_out, n_in / groups, *kernel) in groups of the channels that come out."""
+        at_least_one(cls.__name__, n_in=n_in, n_out=n_out, groups=groups)
+        if n_in % groups or n_out % groups:
+            raise ShapeError(f"{cls.__name__}({n_in} -> {n_out}): {groups} groups divide not both")
+        sizes = cls._sizes(kernel)
+        area, each = int(np.prod(sizes)), n_in // groups
+        fan = Fan((n_out, each, *sizes), each * area, n_out // groups * area)
+        return draw_array(scale, fan, rng, dtype)
+
+    @classmethod
+    def _sizes(cls, kernel: Any) -> tuple[int, ...]:
+        """The kernel's size along each axis."""
         one = isinstance(kernel, int | np.integer)
         sizes: tuple[int, ...] = (kernel,) * cls.rank if one else tuple(kernel)
         if len(sizes) != cls.rank:
@@ -43,9 +50,12 @@ class _Kernels:
             )
         for n in sizes:
             at_least_one(cls.__name__, kernel=n)
-        area = int(np.prod(sizes))
-        fan = Fan((*shape, *sizes), shape[1] * area, shape[0] // groups * area)
-        return draw_array(scale, fan, rng, dtype)
+        return sizes
+
+    @classmethod
+    def _made(cls, weight: Array, n_out: int, has_bias: bool, *options: Any) -> Self:
+        zeros = np.zeros(n_out, weight.dtype) if has_bias else None
+        return cls(weight, zeros, *map(fixed, options))
 
     def _name(self, n_in: Any, n_out: Any) -> str:
         sizes = "×".join(map(str, getattr(self.weight, "shape", ("?", "?", "?"))[2:]))
@@ -83,12 +93,8 @@ class _Conv(_Kernels):
         Raises:
             ShapeError: sizes that do not fit. TrainingError: an unknown scale.
         """
-        at_least_one(cls.__name__, n_in=n_in, n_out=n_out, groups=groups)
-        if n_in % groups or n_out % groups:
-            raise ShapeError(f"{cls.__name__}({n_in} -> {n_out}): {groups} groups divide not both")
-        weight = cls._drawn((n_out, n_in // groups), groups, kernel, rng, scale, dtype)
-        zeros = np.zeros(n_out, weight.dtype) if bias else None
-        return cls(weight, zeros, *map(fixed, (stride, padding, dilation, groups)))
+        weight = cls._drawn(n_in, n_out, groups, kernel, rng, scale, dtype)
+        return cls._made(weight, n_out, bias, stride, padding, dilation, groups)
 
     def __call__(self, x: Array) -> Array:
         return conv(
@@ -169,17 +175,12 @@ class _ConvTranspose(_Kernels):
         Raises:
             ShapeError: sizes that do not fit. TrainingError: an unknown scale.
         """
-        at_least_one(cls.__name__, n_in=n_in, n_out=n_out, groups=groups)
-        if n_in % groups or n_out % groups:
-            raise ShapeError(f"{cls.__name__}({n_in} -> {n_out}): {groups} groups divide not both")
         # As many kernels overlap at a number that comes out as the stride leaves room for.
-        weight = cls._drawn((n_out, n_in // groups), groups, kernel, rng, scale, dtype)
+        weight = cls._drawn(n_in, n_out, groups, kernel, rng, scale, dtype)
         parts = weight.reshape(groups, n_out // groups, n_in // groups, *weight.shape[2:])
         weight = np.swapaxes(parts, 1, 2).reshape(n_in, n_out // groups, *weight.shape[2:])
-        zeros = np.zeros(n_out, weight.dtype) if bias else None
-        weight = np.ascontiguousarray(weight)
         options = (stride, padding, output_padding, dilation, groups)
-        return cls(weight, zeros, *map(fixed, options))
+        return cls._made(np.ascontiguousarray(weight), n_out, bias, *options)
 
     def __call__(self, x: Array) -> Array:
         return conv_transpose(

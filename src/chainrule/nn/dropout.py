@@ -33,7 +33,7 @@ class Dropout:
 
     Source:
         Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, Dropout: A Simple Way to
-        Prevent Neural Networks from Overfitting. The masks: ``nn.counter``.
+        Prevent Neural Networks from Overfitting. The masks: ``tracing.counter``.
 
     Example:
         >>> Dropout(0.2)(np.ones(3))

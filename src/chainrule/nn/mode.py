@@ -27,7 +27,7 @@ import optree
 from chainrule.errors import TrainingError
 from chainrule.gradients.batch import BatchTracer
 from chainrule.gradients.tape import TapeTracer
-from chainrule.nn.counter import bits, key_of
+from chainrule.tracing.counter import bits, key_of
 from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import NAMESPACE, Tree, flatten, unflatten
 

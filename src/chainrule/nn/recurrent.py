@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,13 +13,57 @@ from chainrule.ops.scipy_special import special
 from chainrule.tracing.control import scan
 from chainrule.tracing.lines import user_line
 from chainrule.tracing.shaping import as_array, described
-from chainrule.tracing.trees import static, tree
+from chainrule.tracing.trees import STATIC, tree
 
 Array: TypeAlias = Any
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _Recurrent:
+    """The weights of all gates one below the other, and the run over time."""
+
+    weight: Array
+    recurrent: Array
+    bias: Array
+    recurrent_bias: Array
+    last: bool = field(default=False, metadata=STATIC)
+    reverse: bool = field(default=False, metadata=STATIC)
+
+    @classmethod
+    def _drawn(
+        cls, gates: int, n_in: int, n: int, rng: Any, dtype: Any
+    ) -> tuple[Array, Array, Array, Array]:
+        at_least_one(cls.__name__, n_in=n_in, n=n)
+        rng = np.random.default_rng(rng)
+        weight = draw_array("torch", Fan((gates * n, n_in), n, n), rng, dtype)
+        parts = [draw_array("orthogonal", Fan((n, n), n, n), rng, dtype) for _ in range(gates)]
+        zeros = np.zeros(gates * n, weight.dtype)
+        return weight, np.concatenate(parts), zeros, zeros.copy()
+
+    def _run(self, step: Any, x: Array, first: Any) -> Array:
+        """The states of all steps, or the last one."""
+        x, n_in = as_array(x), self.weight.shape[1]
+        if x.ndim < 2 or x.shape[-1] != n_in:
+            raise ShapeError(
+                f"{self!r} at {user_line()}: {described(x)}; expected (batch, time, {n_in})"
+            )
+        into = np.moveaxis(x @ self.weight.T + self.bias, -2, 0)  # of all steps at once
+        # Zeros of the batch's size that stand in the graph with it.
+        h = np.zeros_like(into[0][..., : self.recurrent.shape[1]])
+        h = h + np.zeros(self.recurrent.shape[1], h.dtype)
+        _, states = scan(step, first(h), into, reverse=self.reverse)
+        if self.last:
+            return states[0] if self.reverse else states[-1]
+        return np.moveaxis(states, 0, -2)
+
+    def __repr__(self) -> str:
+        n_in = (getattr(self.weight, "shape", None) or ("?", "?"))[1]
+        n = (getattr(self.recurrent, "shape", None) or ("?", "?"))[1]
+        return f"{type(self).__name__}({n_in} -> {n})"
+
+
 @tree
-class GRU:
+class GRU(_Recurrent):
     """Gated recurrent unit: a state h that each step renews in part.
 
     r = σ(Wr x + br + Ur h + cr), z = σ(Wz x + bz + Uz h + cz),
@@ -42,12 +87,7 @@ class GRU:
         (2, 20, 8)
     """
 
-    weight: Array
-    recurrent: Array
-    bias: Array
-    recurrent_bias: Array
-    last: bool = static(default=False)
-    reverse: bool = static(default=False)
+    __repr__ = _Recurrent.__repr__
 
     @classmethod
     def init(
@@ -64,7 +104,7 @@ class GRU:
             reverse: begin with the last step; "last" is then the first in time.
             dtype: float32 or float64.
         """
-        return cls(*_drawn("GRU", 3, n_in, n, rng, dtype), last, reverse)
+        return cls(*cls._drawn(3, n_in, n, rng, dtype), last, reverse)
 
     def __call__(self, x: Array) -> Array:
         n = self.recurrent.shape[1]
@@ -77,14 +117,11 @@ class GRU:
             h = c + z * (h - c)
             return h, h
 
-        return _run(self, step, x, lambda h: h)
-
-    def __repr__(self) -> str:
-        return _described(self)
+        return self._run(step, x, lambda h: h)
 
 
 @tree
-class LSTM:
+class LSTM(_Recurrent):
     """Long short-term memory: a state h read out of a cell c that is kept, forgotten and written.
 
     i, f, o = σ(W x + b + U h + d) each, g = tanh(Wg x + bg + Ug h + dg),
@@ -108,12 +145,7 @@ class LSTM:
         (2, 8)
     """
 
-    weight: Array
-    recurrent: Array
-    bias: Array
-    recurrent_bias: Array
-    last: bool = static(default=False)
-    reverse: bool = static(default=False)
+    __repr__ = _Recurrent.__repr__
 
     @classmethod
     def init(
@@ -126,7 +158,7 @@ class LSTM:
             Jozefowicz, Zaremba & Sutskever 2015, An Empirical Exploration of Recurrent Network
             Architectures (the bias).
         """
-        weight, recurrent, bias, more = _drawn("LSTM", 4, n_in, n, rng, dtype)
+        weight, recurrent, bias, more = cls._drawn(4, n_in, n, rng, dtype)
         bias[n : 2 * n] = 1
         return cls(weight, recurrent, bias, more, last, reverse)
 
@@ -141,41 +173,4 @@ class LSTM:
             h = o * np.tanh(c)
             return (h, c), h
 
-        return _run(self, step, x, lambda h: (h, h))
-
-    def __repr__(self) -> str:
-        return _described(self)
-
-
-def _drawn(
-    name: str, gates: int, n_in: int, n: int, rng: Any, dtype: Any
-) -> tuple[Array, Array, Array, Array]:
-    at_least_one(name, n_in=n_in, n=n)
-    rng = np.random.default_rng(rng)
-    weight = draw_array("torch", Fan((gates * n, n_in), n, n), rng, dtype)
-    parts = [draw_array("orthogonal", Fan((n, n), n, n), rng, dtype) for _ in range(gates)]
-    zeros = np.zeros(gates * n, weight.dtype)
-    return weight, np.concatenate(parts), zeros, zeros.copy()
-
-
-def _run(layer: Any, step: Any, x: Array, first: Any) -> Array:
-    """The states of all steps, or the last one."""
-    x, n_in = as_array(x), layer.weight.shape[1]
-    if x.ndim < 2 or x.shape[-1] != n_in:
-        raise ShapeError(
-            f"{layer!r} at {user_line()}: {described(x)}; expected (batch, time, {n_in})"
-        )
-    into = np.moveaxis(x @ layer.weight.T + layer.bias, -2, 0)  # of all steps at once
-    # Zeros of the batch's size that stand in the graph with it.
-    h = np.zeros_like(into[0][..., : layer.recurrent.shape[1]])
-    h = h + np.zeros(layer.recurrent.shape[1], h.dtype)
-    _, states = scan(step, first(h), into, reverse=layer.reverse)
-    if layer.last:
-        return states[0] if layer.reverse else states[-1]
-    return np.moveaxis(states, 0, -2)
-
-
-def _described(layer: Any) -> str:
-    n_in = (getattr(layer.weight, "shape", None) or ("?", "?"))[1]
-    n = (getattr(layer.recurrent, "shape", None) or ("?", "?"))[1]
-    return f"{type(layer).__name__}({n_in} -> {n})"
+        return self._run(step, x, lambda h: (h, h))

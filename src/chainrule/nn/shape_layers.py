@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.nn.pooling import average_pool, max_pool
+from chainrule.nn.windows import fixed
 from chainrule.tracing.lines import user_line
 from chainrule.tracing.shaping import as_array, described
-from chainrule.tracing.trees import static, tree
+from chainrule.tracing.trees import STATIC, static, tree
 
 Array: TypeAlias = Any
 
 
-def _fix(pool: Any) -> None:
-    """Lists as tuples: options are part of the tree's structure, which is compared and hashed."""
-    for name in ("kernel", "stride", "padding"):
-        value = getattr(pool, name)
-        object.__setattr__(pool, name, tuple(value) if isinstance(value, list) else value)
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """The windows of a pooling layer."""
+
+    kernel: Any = field(metadata=STATIC)
+    stride: Any = field(default=None, metadata=STATIC)
+    padding: Any = field(default=0, metadata=STATIC)
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride", "padding"):
+            object.__setattr__(self, name, fixed(getattr(self, name)))
 
 
 @tree
-class MaxPool:
+class MaxPool(_Pool):
     """The largest number of each window, ``nn.max_pool``.
 
     Shapes:
@@ -39,19 +47,12 @@ class MaxPool:
         (5, 3, 4, 4)
     """
 
-    kernel: Any = static()
-    stride: Any = static(default=None)
-    padding: Any = static(default=0)
-
-    def __post_init__(self) -> None:
-        _fix(self)
-
     def __call__(self, x: Array) -> Array:
         return max_pool(x, self.kernel, self.stride, self.padding)
 
 
 @tree
-class AveragePool:
+class AveragePool(_Pool):
     """The mean of each window, ``nn.average_pool``.
 
     Shapes:
@@ -65,13 +66,6 @@ class AveragePool:
         >>> AveragePool(2)(np.array([[[1.0, 3.0, 2.0, 5.0]]]))
         array([[[2. , 3.5]]])
     """
-
-    kernel: Any = static()
-    stride: Any = static(default=None)
-    padding: Any = static(default=0)
-
-    def __post_init__(self) -> None:
-        _fix(self)
 
     def __call__(self, x: Array) -> Array:
         return average_pool(x, self.kernel, self.stride, self.padding)

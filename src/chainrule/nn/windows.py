@@ -22,6 +22,11 @@ Sizes: TypeAlias = tuple[int, ...]
 Widths: TypeAlias = tuple[tuple[int, int], ...]
 
 
+def fixed(option: Any) -> Any:
+    """Lists as tuples: an option is part of the tree's structure, which is compared and hashed."""
+    return tuple(map(fixed, option)) if isinstance(option, list | tuple) else option
+
+
 def per_axis(op: str, name: str, value: Any, rank: int, least: int) -> Sizes:
     """One whole number per spatial axis; a single one stands for all.
 

@@ -3,6 +3,9 @@
 Also methods for a whole problem at once: ``lbfgs``, ``newton``, ``levenberg_marquardt``.
 """
 
+import importlib
+from typing import Any
+
 from chainrule.optim.adam import Adam, AdamW, NAdam
 from chainrule.optim.averaging import average
 from chainrule.optim.batches import ConstantBatch, Doubling, StepGrowth
@@ -20,6 +23,7 @@ from chainrule.optim.decays import (
     polynomial,
     step,
 )
+from chainrule.optim.escape import escape
 from chainrule.optim.full_batch import Minimum
 from chainrule.optim.grouping import groups
 from chainrule.optim.joining import Join, WarmUp, join, warm_up
@@ -89,6 +93,7 @@ __all__ = [
     "clip_value",
     "constant",
     "cosine",
+    "escape",
     "exponential",
     "groups",
     "inverse_time",
@@ -101,7 +106,15 @@ __all__ = [
     "one_cycle",
     "plateau",
     "polynomial",
+    "range_test",
     "step",
     "warm_restarts",
     "warm_up",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``range_test`` runs a descent, so its home is a floor above: found when it is asked for."""
+    if name == "range_test":
+        return importlib.import_module("chainrule.training.range_test").range_test
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,11 +12,10 @@ from chainrule.optim.optimizer import (
     Array,
     Rated,
     counter,
-    decayed,
     moved,
     moved_square,
-    penalised,
     scaled,
+    weight_decayed,
     wide,
     zeros_like,
 )
@@ -51,10 +50,9 @@ class _Adam(Rated):
         self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
     ) -> tuple[Tree, Tree]:
         """See ``Optimizer.update``."""
-        if self.DECOUPLED:
-            params = decayed(params, learning_rate, self.weight_decay)
-        else:
-            grads = penalised(grads, params, self.weight_decay)
+        grads, params = weight_decayed(
+            self.DECOUPLED, grads, params, learning_rate, self.weight_decay
+        )
         new = self._moments(grads, state)
         below = new["largest"] if self.amsgrad else new["square"]
         return self._stepped(params, new["mean"], below, learning_rate, new["updates"]), new
@@ -202,10 +200,9 @@ class NAdam(Rated):
         self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
     ) -> tuple[Tree, Tree]:
         """See ``Optimizer.update``."""
-        if self.decoupled:
-            params = decayed(params, learning_rate, self.weight_decay)
-        else:
-            grads = penalised(grads, params, self.weight_decay)
+        grads, params = weight_decayed(
+            self.decoupled, grads, params, learning_rate, self.weight_decay
+        )
         updates = state["updates"] + 1
         now, ahead = self._momentum(updates), self._momentum(updates + 1)
         new = {

@@ -72,6 +72,11 @@ class ConstantBatch:
         batch = first_batch("ConstantBatch", self.batch, n)
         return Decision(batch, rule="constant", reason=f"constant: batches of {batch}"), {}
 
+    def next_check(self, epoch: float) -> float:
+        """Never: infinity."""
+        del epoch
+        return math.inf
+
     def observe(
         self, measurement: Measurement, state: Mapping[str, Any]
     ) -> tuple[Decision | None, State]:
@@ -104,6 +109,10 @@ class _Planned:
             decision, new = self._grown(measurement, new)
         return decision, new
 
+    def next_check(self, epoch: float) -> float:
+        """The next epoch at which it decides; infinity if there is none."""
+        raise NotImplementedError
+
     def _due(self, epoch: float) -> int:
         """How many times the batch should have grown by then."""
         raise NotImplementedError
@@ -134,7 +143,7 @@ class _Planned:
         )
         numbers = {
             "epoch": measurement.epoch, "before": before, "batch": batch, "rate": rate,
-            "noise_scale": noise,
+            "sgd_noise": noise,
         }  # fmt: skip
         return Decision(batch, rate, rule=plan.rule, reason=reason, numbers=numbers)
 
@@ -200,6 +209,10 @@ class StepGrowth(_Planned):
         }  # fmt: skip
         check_fields(self, "StepGrowth", ranges)
 
+    def next_check(self, epoch: float) -> float:
+        """The next epoch at which it decides; infinity if there is none."""
+        return next((float(at) for at in self.at if at > epoch), math.inf)
+
     def _due(self, epoch: float) -> int:
         return sum(epoch >= at for at in self.at)
 
@@ -253,6 +266,10 @@ class Doubling(_Planned):
             "limit": optional(at_least(1)), "rescale": one_of(*RESCALES),
         }  # fmt: skip
         check_fields(self, "Doubling", ranges)
+
+    def next_check(self, epoch: float) -> float:
+        """The next epoch at which it decides."""
+        return float((self._due(epoch) + 1) * self.every)
 
     def _due(self, epoch: float) -> int:
         return math.floor(epoch / self.every + 1e-9)

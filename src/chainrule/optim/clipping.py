@@ -21,52 +21,51 @@ from chainrule.tracing.trees import Tree, flatten, tree_map
 
 
 @dataclass(frozen=True, repr=False)
-class ClipNorm(Wrapper):
+class _Clip(Wrapper):
+    """An update with clipped gradients."""
+
+    def init(self, params: Tree) -> Tree:
+        """``inner``: the inner optimiser's."""
+        return {"inner": self.optimizer.init(params)}
+
+    def update(
+        self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
+    ) -> tuple[Tree, Tree]:
+        """See ``Optimizer.update``."""
+        clipped = self._clipped(grads)
+        params, inner = self.optimizer.update(clipped, state["inner"], params, learning_rate)
+        return params, {"inner": inner}
+
+    def evaluation(self, params: Tree, state: Tree) -> Tree:
+        return self.optimizer.evaluation(params, state["inner"])
+
+    def _clipped(self, grads: Tree) -> Tree:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False)
+class ClipNorm(_Clip):
     """Clips the gradient's length; made by ``clip_norm``."""
 
     max_norm: float
 
     RANGES: ClassVar = {"max_norm": positive}
 
-    def init(self, params: Tree) -> Tree:
-        """``inner``: the inner optimiser's."""
-        return {"inner": self.optimizer.init(params)}
-
-    def update(
-        self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
-    ) -> tuple[Tree, Tree]:
-        """See ``Optimizer.update``."""
+    def _clipped(self, grads: Tree) -> Tree:
         share = np.minimum(self.max_norm / (global_norm(grads) + 1e-6), 1.0)
-        grads = tree_map(lambda g: scaled(share, g), grads)
-        params, inner = self.optimizer.update(grads, state["inner"], params, learning_rate)
-        return params, {"inner": inner}
-
-    def evaluation(self, params: Tree, state: Tree) -> Tree:
-        return self.optimizer.evaluation(params, state["inner"])
+        return tree_map(lambda g: scaled(share, g), grads)
 
 
 @dataclass(frozen=True, repr=False)
-class ClipValue(Wrapper):
+class ClipValue(_Clip):
     """Clips each element of the gradient; made by ``clip_value``."""
 
     max_value: float
 
     RANGES: ClassVar = {"max_value": positive}
 
-    def init(self, params: Tree) -> Tree:
-        """``inner``: the inner optimiser's."""
-        return {"inner": self.optimizer.init(params)}
-
-    def update(
-        self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
-    ) -> tuple[Tree, Tree]:
-        """See ``Optimizer.update``."""
-        grads = tree_map(lambda g: np.clip(g, -self.max_value, self.max_value), grads)
-        params, inner = self.optimizer.update(grads, state["inner"], params, learning_rate)
-        return params, {"inner": inner}
-
-    def evaluation(self, params: Tree, state: Tree) -> Tree:
-        return self.optimizer.evaluation(params, state["inner"])
+    def _clipped(self, grads: Tree) -> Tree:
+        return tree_map(lambda g: np.clip(g, -self.max_value, self.max_value), grads)
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,15 +12,14 @@ from chainrule.optim.arguments import (
     at_least,
     at_least_one,
     boolean,
-    check_fields,
     non_negative,
     positive,
 )
-from chainrule.optim.schedules import Rule
+from chainrule.optim.schedules import Ranged
 
 
-@dataclass(frozen=True)
-class WarmRestarts(Rule):
+@dataclass(frozen=True, repr=False)
+class WarmRestarts(Ranged):
     """Waves that begin anew; made by ``warm_restarts``."""
 
     start: float
@@ -28,12 +27,13 @@ class WarmRestarts(Rule):
     growth: int = 1
     end: float = 0.0
 
-    def __post_init__(self) -> None:
-        ranges = {
-            "start": non_negative, "period": at_least(1), "growth": at_least(1),
-            "end": non_negative,
-        }  # fmt: skip
-        check_fields(self, "warm_restarts", ranges)
+    NAME = "warm_restarts"
+    RANGES: ClassVar = {
+        "start": non_negative,
+        "period": at_least(1),
+        "growth": at_least(1),
+        "end": non_negative,
+    }
 
     def __call__(self, step: Any, total: int) -> Any:
         passed = self._passed(np.asarray(step))
@@ -54,15 +54,9 @@ class WarmRestarts(Rule):
             lengths.append(lengths[-1] * self.growth)
         return np.array(beginnings), np.array(lengths)
 
-    def __repr__(self) -> str:
-        return (
-            f"warm_restarts({self.start!r}, period={self.period!r}, growth={self.growth!r},"
-            f" end={self.end!r})"
-        )
 
-
-@dataclass(frozen=True)
-class OneCycle(Rule):
+@dataclass(frozen=True, repr=False)
+class OneCycle(Ranged):
     """One rise and one long fall; made by ``one_cycle``."""
 
     largest: float
@@ -71,12 +65,17 @@ class OneCycle(Rule):
     last: float = 1e4
     linear: bool = False
 
+    NAME = "one_cycle"
+    RANGES: ClassVar = {
+        "largest": non_negative,
+        "rise": positive,
+        "first": at_least_one,
+        "last": at_least_one,
+        "linear": boolean,
+    }
+
     def __post_init__(self) -> None:
-        ranges = {
-            "largest": non_negative, "rise": positive, "first": at_least_one,
-            "last": at_least_one, "linear": boolean,
-        }  # fmt: skip
-        check_fields(self, "one_cycle", ranges)
+        super().__post_init__()
         if self.rise >= 1:
             raise TrainingError(f"one_cycle: rise is {self.rise}; expected a number below 1")
 
@@ -95,12 +94,6 @@ class OneCycle(Rule):
         if self.linear:
             return a + (b - a) * passed
         return b + (a - b) * 0.5 * (1.0 + np.cos(np.pi * passed))
-
-    def __repr__(self) -> str:
-        return (
-            f"one_cycle({self.largest!r}, rise={self.rise!r}, first={self.first!r},"
-            f" last={self.last!r}, linear={self.linear!r})"
-        )
 
 
 def warm_restarts(start: float, period: int, growth: int = 1, end: float = 0.0) -> WarmRestarts:

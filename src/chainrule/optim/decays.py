@@ -4,89 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.optim.arguments import (
     at_least,
-    check_fields,
     non_negative,
     positive,
     rising,
     share,
 )
-from chainrule.optim.schedules import Rule
+from chainrule.optim.schedules import Ranged
 
 
-@dataclass(frozen=True)
-class Step(Rule):
+@dataclass(frozen=True, repr=False)
+class Step(Ranged):
     """Stairs of one length; made by ``step``."""
 
     start: float
     every: int
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        ranges = {"start": non_negative, "every": at_least(1), "factor": share}
-        check_fields(self, "step", ranges)
+    NAME = "step"
+    RANGES: ClassVar = {"start": non_negative, "every": at_least(1), "factor": share}
 
     def __call__(self, step: Any, total: int) -> Any:
         return self.start * self.factor ** (np.asarray(step) // self.every)
 
-    def __repr__(self) -> str:
-        return f"step({self.start!r}, every={self.every!r}, factor={self.factor!r})"
 
-
-@dataclass(frozen=True)
-class MultiStep(Rule):
+@dataclass(frozen=True, repr=False)
+class MultiStep(Ranged):
     """Stairs at given steps; made by ``multi_step``."""
 
     start: float
     at: Sequence[int]
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        ranges = {"start": non_negative, "at": rising(at_least(1)), "factor": share}
-        check_fields(self, "multi_step", ranges)
+    NAME = "multi_step"
+    RANGES: ClassVar = {"start": non_negative, "at": rising(at_least(1)), "factor": share}
 
     def __call__(self, step: Any, total: int) -> Any:
         return self.start * self.factor ** np.searchsorted(self.at, step, side="right")
 
-    def __repr__(self) -> str:
-        return f"multi_step({self.start!r}, at={self.at!r}, factor={self.factor!r})"
 
-
-@dataclass(frozen=True)
-class Exponential(Rule):
+@dataclass(frozen=True, repr=False)
+class Exponential(Ranged):
     """The same factor at every step; made by ``exponential``."""
 
     start: float
     factor: float
     every: float = 1.0
 
-    def __post_init__(self) -> None:
-        ranges = {"start": non_negative, "factor": share, "every": positive}
-        check_fields(self, "exponential", ranges)
+    NAME = "exponential"
+    RANGES: ClassVar = {"start": non_negative, "factor": share, "every": positive}
 
     def __call__(self, step: Any, total: int) -> Any:
         return self.start * self.factor ** (np.asarray(step) / self.every)
 
-    def __repr__(self) -> str:
-        return f"exponential({self.start!r}, factor={self.factor!r}, every={self.every!r})"
 
-
-@dataclass(frozen=True)
-class InverseTime(Rule):
+@dataclass(frozen=True, repr=False)
+class InverseTime(Ranged):
     """A power of the steps so far; made by ``inverse_time``."""
 
     start: float
     decay: float
     power: float = 1.0
 
-    def __post_init__(self) -> None:
-        ranges = {"start": non_negative, "decay": non_negative, "power": positive}
-        check_fields(self, "inverse_time", ranges)
+    NAME = "inverse_time"
+    RANGES: ClassVar = {"start": non_negative, "decay": non_negative, "power": positive}
 
     def __call__(self, step: Any, total: int) -> Any:
         return self.start / (1 + self.decay * np.asarray(step)) ** self.power
@@ -96,28 +82,21 @@ class InverseTime(Rule):
         """True for 1/2 < power <= 1 (and a rate and a decay above 0): Σ 1/tᵖ = ∞, Σ 1/t²ᵖ < ∞."""
         return self.start > 0 and self.decay > 0 and 0.5 < self.power <= 1
 
-    def __repr__(self) -> str:
-        return f"inverse_time({self.start!r}, decay={self.decay!r}, power={self.power!r})"
 
-
-@dataclass(frozen=True)
-class Polynomial(Rule):
+@dataclass(frozen=True, repr=False)
+class Polynomial(Ranged):
     """A power of what is left of the run; made by ``polynomial``."""
 
     start: float
     end: float = 0.0
     power: float = 1.0
 
-    def __post_init__(self) -> None:
-        ranges = {"start": non_negative, "end": non_negative, "power": positive}
-        check_fields(self, "polynomial", ranges)
+    NAME = "polynomial"
+    RANGES: ClassVar = {"start": non_negative, "end": non_negative, "power": positive}
 
     def __call__(self, step: Any, total: int) -> Any:
         left = 1 - np.clip(np.asarray(step) / max(total, 1), 0.0, 1.0)
         return self.end + (self.start - self.end) * left**self.power
-
-    def __repr__(self) -> str:
-        return f"polynomial({self.start!r}, end={self.end!r}, power={self.power!r})"
 
 
 def step(start: float, every: int, factor: float = 0.1) -> Step:

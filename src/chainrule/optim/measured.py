@@ -73,7 +73,13 @@ class Decision:
 
 @runtime_checkable
 class BatchSchedule(Protocol):
-    """How many examples each update takes: ``cr.train(..., batch=schedule)``."""
+    """How many examples each update takes: ``cr.train(..., batch=schedule)``.
+
+    Beside the two methods it may have ``measures_variance``, True if it needs the variance of the
+    gradients; ``averages``, True if it may decide to average; and ``next_check(epoch)``, the next
+    epoch at which it wants to be shown a measurement. Without that it is shown one about twenty
+    times an epoch, less often where an epoch takes milliseconds.
+    """
 
     def start(self, n: int) -> tuple[Decision, State]:
         """The first decision, for n examples.

@@ -77,6 +77,11 @@ class CABS:
         }  # fmt: skip
         check_fields(self, "CABS", ranges)
 
+    @property
+    def measures_variance(self) -> bool:
+        """Whether it acts on the variance of the gradients."""
+        return True
+
     def start(self, n: int) -> tuple[Decision, State]:
         """See ``BatchSchedule.start``."""
         batch = first_batch("CABS", self.batch, n)
@@ -121,20 +126,27 @@ class NoiseDriven:
     1. While B̂ > ``times`` · b at ``patience`` checks in a row, b is doubled, up to ``limit``, or
        to where twice the batch no longer has ``knee`` times the examples per second.
     2. From there, when the same holds, ``then``: "decay" multiplies the learning rate by
-       ``factor`` (the noise scale of SGD, ε N / B, falls as if b had been doubled), "average"
-       begins to average the iterates, "nothing" leaves it.
+       ``factor``, "average" begins to average the iterates, "nothing" leaves it. A rate that has
+       fallen to r of itself quiets the noise of SGD, ε N / b, as a batch of b / r would, and B̂ is
+       compared with that.
+
+    A descent of one rate and batch ends where the noise undoes what the gradient gains; B̂ stands
+    at a multiple of b there, 2 / (ε h) for a mean curvature h. ``times`` is to be less than that,
+    or the rule never fires, and well above 1, or it fires while there is much to gain: see
+    docs/batching.md.
 
     Args:
         batch: to begin with, from 1.
-        times: > 0; c in B̂ > c · b.
+        times: > 0; c in B̂ > c · b. In the paper's trade between machines and examples it is 1.
         patience: checks in a row, from 1.
         smoothing: in [0, 1); how much of either average is kept at each check.
         limit: the largest batch; None for n / 10.
-        knee: > 1; or None to look at the limit alone.
+        knee: > 1, such as 1.1; None to look at the limit alone. What is read off the clock is
+            another each time: a run that looks for the knee is not repeated bit for bit.
         rescale: of the learning rate when the batch doubles: "none", "linear", "sqrt".
         then: "decay", "average" or "nothing".
         factor: above 0 and below 1.
-        wait: checks after each change that are only smoothed, from 0.
+        wait: checks after each change that are only smoothed, from 0; 20 are an epoch.
 
     Raises:
         TrainingError: an argument outside of its range; by ``start``, too few examples; by
@@ -145,7 +157,7 @@ class NoiseDriven:
         equation 2.9 and appendix A.1.
 
     Example:
-        >>> schedule = NoiseDriven(16, patience=2, smoothing=0.5)
+        >>> schedule = NoiseDriven(16, times=2, patience=2, smoothing=0.5)
         >>> decision, state = schedule.start(1000)
         >>> now = Measurement(
         ...     10, 0.1, 160, 1000, 16, 0.1, 0.5, gradient_square=30.0, variance=400.0
@@ -153,19 +165,19 @@ class NoiseDriven:
         >>> for _ in range(2):
         ...     decision, state = schedule.observe(now, state)
         >>> decision.reason
-        'noise: B̂ = tr Σ 400 / |G|² 5 = 80 > 1 · 16 at 2 checks: batch 16 -> 32'
+        'noise: B̂ = tr Σ 400 / |G|² 5 = 80 > 2 · 16 at 2 checks: batch 16 -> 32'
     """
 
     batch: int
-    times: float = 1.0
+    times: float = 10.0
     patience: int = 3
     smoothing: float = 0.9
     limit: int | None = None
-    knee: float | None = 1.1
+    knee: float | None = None
     rescale: str = "none"
     then: str = "decay"
     factor: float = 0.5
-    wait: int = 0
+    wait: int = 20
 
     def __post_init__(self) -> None:
         ranges = {
@@ -179,6 +191,11 @@ class NoiseDriven:
             raise TrainingError("NoiseDriven: factor is 0.0; expected above 0 and below 1")
 
     @property
+    def measures_variance(self) -> bool:
+        """Whether it acts on the variance of the gradients."""
+        return True
+
+    @property
     def averages(self) -> bool:
         """Whether it may decide to average: the optimiser must then be an ``optim.average``."""
         return self.then == "average"
@@ -187,8 +204,8 @@ class NoiseDriven:
         """See ``BatchSchedule.start``."""
         batch = first_batch("NoiseDriven", self.batch, n)
         state: State = {
-            "rate": 1.0, "above": 0, "waiting": 0, "grown": 0, "decided": 0, "throughput": 0.0,
-            "throughput_before": 0.0,
+            "rate": 1.0, "above": 0, "waiting": 0, "grown": 0, "decided": 0, "decayed": 1.0,
+            "throughput": 0.0, "throughput_before": 0.0,
         }  # fmt: skip
         return Decision(batch, rule="noise", reason=f"noise: begins with batches of {batch}"), state
 
@@ -205,7 +222,7 @@ class NoiseDriven:
         if new["waiting"] > 0:
             new["waiting"] -= 1
             return None, new
-        exceeds = noise["noise_scale"] > self.times * measurement.batch
+        exceeds = noise["noise_scale"] > self.times * measurement.batch / new["decayed"]
         new["above"] = new["above"] + 1 if exceeds else 0
         if new["above"] < self.patience:
             return None, new
@@ -230,9 +247,11 @@ class NoiseDriven:
     ) -> tuple[Decision | None, State]:
         batch = measurement.batch
         largest = bound(self.limit, self.batch, measurement.n)
+        decayed = "" if state["decayed"] == 1 else f" / {state['decayed']:.3g}"
         because = (
             f"B̂ = tr Σ {noise['variance']:.3g} / |G|² {noise['signal']:.3g} ="
-            f" {noise['noise_scale']:.3g} > {self.times:.3g} · {batch} at {self.patience} checks"
+            f" {noise['noise_scale']:.3g} > {self.times:.3g} · {batch}{decayed}"
+            f" at {self.patience} checks"
         )
         stop = self._stop(batch, largest, state)
         if not stop:
@@ -267,8 +286,11 @@ class NoiseDriven:
     ) -> tuple[Decision | None, State]:
         if self.then == "nothing" or (self.then == "average" and state["decided"]):
             return None, state
-        rate = state["rate"] * (self.factor if self.then == "decay" else 1.0)
-        new = state | {"decided": state["decided"] + 1, "rate": rate}
+        factor = self.factor if self.then == "decay" else 1.0
+        rate = state["rate"] * factor
+        new = state | {
+            "decided": state["decided"] + 1, "rate": rate, "decayed": state["decayed"] * factor
+        }  # fmt: skip
         did = f"learning rate times {rate:.3g}" if self.then == "decay" else "iterates averaged"
         numbers = {**noise, "before": batch, "batch": batch, "rate": rate}
         decision = Decision(

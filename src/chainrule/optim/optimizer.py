@@ -175,6 +175,15 @@ def decayed(params: Tree, learning_rate: Array, weight_decay: float) -> Tree:
     return tree_map(lambda p: scaled(keep, p), params)
 
 
+def weight_decayed(
+    decoupled: bool, grads: Tree, params: Tree, learning_rate: Array, weight_decay: float
+) -> tuple[Tree, Tree]:
+    """(grads, params) after weight decay, of the parameters themselves or through the loss."""
+    if decoupled:
+        return grads, decayed(params, learning_rate, weight_decay)
+    return penalised(grads, params, weight_decay), params
+
+
 def downhill(params: Tree, direction: Tree, learning_rate: Array) -> Tree:
     """p - learning_rate · direction."""
     return tree_map(lambda p, d: p - scaled(learning_rate, d), params, direction)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.errors import TrainingError
-from chainrule.optim.arguments import at_least, boolean, check_fields, non_negative, one_of
+from chainrule.optim.arguments import at_least, boolean, non_negative, one_of
 from chainrule.optim.measured import Decision, Measurement, State
-from chainrule.optim.schedules import Rule
+from chainrule.optim.schedules import Ranged
 
 
-@dataclass(frozen=True)
-class Plateau(Rule):
+@dataclass(frozen=True, repr=False)
+class Plateau(Ranged):
     """A rate that falls when the loss does not; made by ``plateau``."""
 
     start_rate: float
@@ -28,13 +28,20 @@ class Plateau(Rule):
     least: float = 0.0
     watch: str = "validation_loss"
 
+    NAME = "plateau"
+    RANGES: ClassVar = {
+        "start_rate": non_negative,
+        "factor": non_negative,
+        "patience": at_least(0),
+        "threshold": non_negative,
+        "relative": boolean,
+        "cooldown": at_least(0),
+        "least": non_negative,
+        "watch": one_of("validation_loss", "loss"),
+    }
+
     def __post_init__(self) -> None:
-        ranges = {
-            "start_rate": non_negative, "factor": non_negative, "patience": at_least(0),
-            "threshold": non_negative, "relative": boolean, "cooldown": at_least(0),
-            "least": non_negative, "watch": one_of("validation_loss", "loss"),
-        }  # fmt: skip
-        check_fields(self, "plateau", ranges)
+        super().__post_init__()
         if not 0 < self.factor < 1:
             raise TrainingError(f"plateau: factor is {self.factor}; expected above 0 and below 1")
 
@@ -91,13 +98,6 @@ class Plateau(Rule):
         numbers = {"best": new["best"], "checks": float(bad), "rate": rate}
         decision = Decision(measurement.batch, rate, rule="plateau", reason=reason, numbers=numbers)
         return decision, new
-
-    def __repr__(self) -> str:
-        return (
-            f"plateau({self.start_rate!r}, factor={self.factor!r}, patience={self.patience!r},"
-            f" threshold={self.threshold!r}, relative={self.relative!r},"
-            f" cooldown={self.cooldown!r}, least={self.least!r}, watch={self.watch!r})"
-        )
 
 
 def plateau(

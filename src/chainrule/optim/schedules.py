@@ -7,14 +7,14 @@ written, and two of equal numbers are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from chainrule.errors import TrainingError
-from chainrule.optim.arguments import count, non_negative
+from chainrule.optim.arguments import Range, check_fields, count, non_negative
 
 #: (step, total) -> learning rate: step is int64[n] in 0 ... total - 1, the rate float64[n] or one.
 Schedule: TypeAlias = Callable[[Any, int], Any]
@@ -34,34 +34,46 @@ class Rule:
         return False
 
 
-@dataclass(frozen=True)
-class Constant(Rule):
+@dataclass(frozen=True, repr=False)
+class Ranged(Rule):
+    """A schedule whose settings each have a range, printed as the call that makes it."""
+
+    #: The function that makes it, and what each field must be.
+    NAME: ClassVar[str]
+    RANGES: ClassVar[Mapping[str, Range]]
+
+    def __post_init__(self) -> None:
+        check_fields(self, self.NAME, self.RANGES)
+
+    def __repr__(self) -> str:
+        first, *others = ((field.name, getattr(self, field.name)) for field in fields(self))
+        named = "".join(f", {name}={value!r}" for name, value in others)
+        return f"{self.NAME}({first[1]!r}{named})"
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Ranged):
     """The same rate at every step; made by ``constant``."""
 
     value: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", non_negative("constant: value", self.value))
+    NAME = "constant"
+    RANGES: ClassVar = {"value": non_negative}
 
     def __call__(self, step: Any, total: int) -> Any:
         return np.full(np.shape(step), self.value, np.float64)[()]
 
-    def __repr__(self) -> str:
-        return f"constant({self.value!r})"
 
-
-@dataclass(frozen=True)
-class Cosine(Rule):
+@dataclass(frozen=True, repr=False)
+class Cosine(Ranged):
     """Half a wave of a cosine down from ``start`` to ``end``; made by ``cosine``."""
 
     start: float
     end: float = 0.0
     warmup: int = 0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", non_negative("cosine: start", self.start))
-        object.__setattr__(self, "end", non_negative("cosine: end", self.end))
-        object.__setattr__(self, "warmup", count("cosine: warmup", self.warmup))
+    NAME = "cosine"
+    RANGES: ClassVar = {"start": non_negative, "end": non_negative, "warmup": count}
 
     def __call__(self, step: Any, total: int) -> Any:
         if self.warmup >= total:
@@ -73,9 +85,6 @@ class Cosine(Rule):
         wave = self.end + (self.start - self.end) * 0.5 * (1.0 + np.cos(np.pi * passed))
         climb = self.start * (step + 1) / (self.warmup + 1)
         return np.where(step < self.warmup, climb, wave)[()]
-
-    def __repr__(self) -> str:
-        return f"cosine({self.start!r}, end={self.end!r}, warmup={self.warmup!r})"
 
 
 def constant(value: float) -> Constant:

@@ -13,9 +13,8 @@ from chainrule.optim.optimizer import (
     Array,
     Rated,
     counter,
-    decayed,
     downhill,
-    penalised,
+    weight_decayed,
     zeros_like,
 )
 from chainrule.tracing.trees import Tree, tree_map
@@ -100,10 +99,9 @@ class SGD(Rated):
         self, grads: Tree, state: Tree, params: Tree, learning_rate: Array
     ) -> tuple[Tree, Tree]:
         """See ``Optimizer.update``."""
-        if self.decoupled:
-            params = decayed(params, learning_rate, self.weight_decay)
-        else:
-            grads = penalised(grads, params, self.weight_decay)
+        grads, params = weight_decayed(
+            self.decoupled, grads, params, learning_rate, self.weight_decay
+        )
         direction, state = self._direction(grads, state)
         return downhill(params, direction, learning_rate), state
 

@@ -3,64 +3,69 @@
     RUN/
       config.json                  what was asked for, and the versions of what ran it
       schema.json                  columns, preprocessing and target, where the data are a table
-      state.json                   which checkpoint counts, its step and status, a checksum per file
-      checkpoint-000001234/
-        weights.safetensors        the parameters by name
-        optimizer.safetensors      the optimiser's state by name
-        record.safetensors         what was recorded at every step (loss, learning rate)
-        history.jsonl              one line per epoch
+      state.json                   the checkpoints there are, the newest first, a checksum per file
+      checkpoint-000001234/        the last few of them: see ``checkpoints``
       log.txt                      one line per event, with its time
 
 A checkpoint is several files, so it becomes visible in one move: its folder is written and synced
 under another name, renamed, and only then does ``state.json`` point to it. Whenever the machine
 stops, the folder holds the old checkpoint or the new one, never a mixture. No file is a pickle.
+
+The process that trains holds a lock on ``config.json``, which ends with the process. Whoever gets
+that lock may take away what dead ones have left.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
+import re
 import shutil
+import socket
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
+from typing import Any, Final, cast
 
 from chainrule import __version__
 from chainrule.errors import RunError
+from chainrule.training.checkpoint_reading import read_entry
+from chainrule.training.checkpoint_writer import KEEP, CheckpointWriter
+from chainrule.training.checkpoint_writing import Before
+from chainrule.training.checkpoints import MANIFEST, NAME, Best, Checkpoint, Entry
+from chainrule.training.files import (
+    cannot,
+    drafts,
+    remove_drafts,
+    write_file,
+    write_folder,
+    write_new,
+)
+from chainrule.training.json_files import (
+    LARGEST,
+    check_seal,
+    json_bytes,
+    parse_json,
+    plain,
+    sealed,
+)
+from chainrule.training.locks import Lock, lock_of
 
-FORMAT = 1
-TENSOR_FILES = ("weights", "optimizer", "record")
-VERSIONED = ("numpy", "llvmlite", "optree", "safetensors")
+__all__ = ["FORMAT", "Best", "Checkpoint", "RunFolder", "check_free", "plain", "versions"]
 
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The state of a run after ``step`` steps.
-
-    Fields:
-        weights, optimizer: arrays by name, as ``chainrule.tracing.trees.named_leaves`` gives them.
-        record: one array per recorded quantity, one element per step.
-        epochs: one record per finished epoch.
-        status: "running", "interrupted" or "completed".
-    """
-
-    step: int
-    weights: Mapping[str, NDArray[Any]]
-    optimizer: Mapping[str, NDArray[Any]]
-    record: Mapping[str, NDArray[Any]]
-    epochs: Sequence[Mapping[str, object]]
-    status: str
+FORMAT: Final = 2
+VERSIONED: Final = ("numpy", "llvmlite", "optree", "safetensors")
+#: Seconds to wait for a lock, which somebody may hold to clean up.
+_PATIENCE: Final = 1.0
+#: Times that a checkpoint is read while another process writes newer ones.
+_TRIES: Final = 5
+#: Bytes at the end of the log in which the last line about a process is looked for.
+_TAIL: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +87,24 @@ class RunFolder:
         path = Path(path)
         check_free(path)
         config = dict(config)
-        schema = config.pop("schema", None)
-        draft = path.parent / f".{path.name}.new-{os.getpid()}"
+        files = {}
+        if (schema := config.pop("schema", None)) is not None:
+            files["schema.json"] = _limited(path / "schema.json", json_bytes(schema))
+        written = {"format": FORMAT, "created": _now(), "versions": versions(), "config": config}
+        files["config.json"] = _limited(path / "config.json", json_bytes(written))
         try:
-            draft.mkdir(parents=True)
-            written = {"format": FORMAT, "created": _now(), "versions": versions()}
-            write_file(draft / "config.json", json_bytes({**written, "config": config}))
-            if schema is not None:
-                write_file(draft / "schema.json", json_bytes(schema))
-            if path.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_drafts(drafts(path.parent, path.name))
+            if sys.platform == "win32" and path.is_dir():
                 path.rmdir()  # empty, as checked; Windows does not rename onto a folder
-            draft.rename(path)
-            sync_folder(path.parent)
+            write_folder(path, lambda draft: _write_all(draft, files))
         except OSError as error:
-            raise _cannot("be written", path, error) from error
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            raise cannot("be written", path, error, sum(map(len, files.values()))) from error
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The run that lies at ``path``."""
+        """The run that lies at ``path``; what dead processes left in it is taken away."""
         path = Path(path)
         hint = "name the folder that `chainrule train` printed"
         if not path.exists():
@@ -112,7 +114,11 @@ class RunFolder:
         folder = cls(path)
         found = folder.read_json("config.json").get("format")
         if found != FORMAT:
-            raise RunError(f"{path}: run format {found}, this version reads {FORMAT}")
+            raise RunError(
+                f"{path}: run format {found}, this version reads {FORMAT}",
+                "train again; weights.safetensors in it can be read by the library of that name",
+            )
+        folder._clean_if_idle()
         return folder
 
     @property
@@ -122,91 +128,185 @@ class RunFolder:
 
     def write_json(self, name: str, value: object) -> None:
         """Write ``value`` as JSON to the file ``name`` of the folder, atomically."""
+        content = _limited(self.path / name, json_bytes(value))
         try:
-            write_file(self.path / name, json_bytes(value))
+            write_file(self.path / name, content)
         except OSError as error:
-            raise _cannot("be written", self.path / name, error) from error
+            raise cannot("be written", self.path / name, error, len(content)) from error
 
     def read_json(self, name: str) -> dict[str, Any]:
         """The JSON object in the file ``name`` of the folder."""
-        value = parse_json(self.path / name, self._read(name))
+        value = parse_json(self.path / name, _read_limited(self.path / name))
         if not isinstance(value, dict):
             raise RunError(f"{self.path / name}: damaged: expected a JSON object")
         return value
 
     def log(self, line: str) -> None:
-        """Append one line with its time to ``log.txt``."""
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+        """Append one line with its time to ``log.txt``, if it can be written."""
+        with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{_now()}  {line}\n")
 
-    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Make ``checkpoint`` the folder's checkpoint, or leave the folder as it was."""
-        files = _checkpoint_files(checkpoint)
-        name = _free_name(self.path, f"checkpoint-{checkpoint.step:09d}")
-        try:
-            self._write_set(name, files)
-            self.write_json("state.json", _state(name, checkpoint, files))
-            self._delete_checkpoints_but(name)
-        except OSError as error:
-            raise _cannot("be written", self.path / name, error) from error
+    # -- checkpoints -------------------------------------------------------------------------------
+
+    def write_checkpoint(self, checkpoint: Checkpoint, keep: int = KEEP) -> None:
+        """Make ``checkpoint`` the folder's newest, or leave the folder as it was.
+
+        A run that writes many has a ``CheckpointWriter``.
+
+        Raises:
+            TrainingError: a weight is not finite.
+            RunError: the folder cannot be written; the checkpoint before is whole.
+        """
+        CheckpointWriter(self, keep, self._known()[0]).write(checkpoint)
 
     def read_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint that counts; None before the first one."""
-        if not (self.path / "state.json").exists():
-            return None
+        """The newest checkpoint that is whole; None before the first one.
+
+        A damaged one is passed over with a warning and a line in ``log.txt``.
+
+        Raises:
+            RunError: there are checkpoints, and none is whole.
+        """
+        found = self.find_checkpoint()
+        return found[0] if found else None
+
+    def find_checkpoint(self) -> tuple[Checkpoint, Before, list[Entry]] | None:
+        """As ``read_checkpoint``; with what the next one may link, and the entries from it on."""
+        for _ in range(_TRIES):
+            before = _stamp(self.path / "state.json")
+            found, problems = self._newest_whole()
+            if not problems or before == _stamp(self.path / "state.json"):
+                break  # else one who trains has gone on in the meantime
+        else:
+            found, problems = self._newest_whole()
+        if found is not None:
+            self._tell(problems, found[1].entry)
+        elif problems:
+            raise RunError("; ".join(problems), "restore the files from a copy, or train again")
+        return found
+
+    def entries(self) -> list[Entry]:
+        """What ``state.json`` says of the checkpoints, the newest first.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        path = self.path / "state.json"
+        if not path.exists():
+            return []
         state = self.read_json("state.json")
-        try:
-            name, step, status = str(state["checkpoint"]), int(state["step"]), str(state["status"])
-            digests = dict(state["sha256"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{self.path / 'state.json'}: damaged: {error!r}") from error
-        content = {file: self._read_checked(f"{name}/{file}", digests[file]) for file in digests}
-        weights, optimizer, record = (self._tensors(name, part, content) for part in TENSOR_FILES)
-        return Checkpoint(step, weights, optimizer, record, self._epochs(name, content), status)
+        check_seal(path, state)
+        listed = state.get("checkpoints")
+        if not isinstance(listed, list):
+            raise RunError(f"{path}: damaged: it lists no checkpoints")
+        return [Entry.from_json(path, value) for value in listed]
 
-    def _write_set(self, name: str, files: Mapping[str, bytes]) -> None:
-        draft = self.path / f".{name}.new-{os.getpid()}"
-        try:
-            draft.mkdir()
-            for file, content in files.items():
-                write_file(draft / file, content)
-            sync_folder(draft)
-            draft.rename(self.path / name)
-            sync_folder(self.path)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    def write_state(self, entries: Sequence[Entry]) -> None:
+        """Make these the checkpoints that count, the newest first."""
+        newest, listed = entries[0].to_json(), [entry.to_json() for entry in entries]
+        first = {key: newest[key] for key in ("checkpoint", "step", "status", "written", "best")}
+        self.write_json("state.json", sealed({"format": FORMAT, **first, "checkpoints": listed}))
 
-    def _delete_checkpoints_but(self, name: str) -> None:
+    def _newest_whole(self) -> tuple[tuple[Checkpoint, Before, list[Entry]] | None, list[str]]:
+        """The newest that is whole, and what is wrong with those before it."""
+        entries, problems = self._known()
+        for k, entry in enumerate(entries):
+            try:
+                return (*read_entry(self.path / entry.name, entry), entries[k:]), problems
+            except RunError as error:
+                problems.append(error.message)
+        return None, problems
+
+    def _known(self) -> tuple[list[Entry], list[str]]:
+        """The entries of ``state.json``; where it is damaged, those of the manifests."""
+        try:
+            if entries := self.entries():
+                return entries, []
+            problems = []
+        except RunError as error:
+            problems = [error.message]
+        entries = []
+        for path in self.path.glob("checkpoint-*"):
+            try:
+                entries.append(self._manifest(path))
+            except RunError as error:
+                problems.append(error.message)
+        return sorted(entries, key=lambda entry: -entry.number), problems
+
+    def _manifest(self, path: Path) -> Entry:
+        name = f"{path.name}/{MANIFEST}"
+        value = self.read_json(name)
+        check_seal(self.path / name, value)
+        entry = Entry.from_json(self.path / name, value)
+        if entry.name != path.name:
+            raise RunError(f"{self.path / name}: damaged: it is that of {entry.name}")
+        return entry
+
+    def _tell(self, problems: list[str], used: Entry) -> None:
+        if not problems:
+            return
+        line = f"{'; '.join(problems)}; the checkpoint at step {used.step} is used instead"
+        self.log(line)
+        warnings.warn(line, stacklevel=4)
+
+    # -- one writer at a time ----------------------------------------------------------------------
+
+    def lock(self) -> Lock:
+        """Be the one that writes checkpoints, until the lock is closed or the process ends.
+
+        Raises:
+            RunError: another process trains into this folder; its number is named.
+        """
+        lock = lock_of(self.path / "config.json", _PATIENCE)
+        if not lock.mine:
+            lock.close()
+            raise RunError(
+                f"{self.path}: {self._holder()} trains into this folder",
+                "wait for it, or stop it; or train into another folder",
+            )
+        self.log(f"process {os.getpid()} on {socket.gethostname()} takes the folder")
+        self.clean()
+        return lock
+
+    def clean(self) -> None:
+        """Take away what dead processes left: drafts, and checkpoints that do not count."""
+        remove_drafts(drafts(self.path))
+        remove_drafts(drafts(self.path.parent, self.path.name))
+        with suppress(RunError):
+            if counted := {entry.name for entry in self.entries()}:
+                self.delete_checkpoints_but(counted)
+
+    def delete_checkpoints_but(self, names: set[str]) -> None:
+        """Delete the checkpoints that do not count any more."""
         for old in self.path.glob("checkpoint-*"):
-            if old.name != name:
+            if old.name not in names and NAME.fullmatch(old.name):
                 shutil.rmtree(old, ignore_errors=True)
 
-    def _read(self, name: str) -> bytes:
+    def _clean_if_idle(self) -> None:
+        if not self._has_litter():
+            return
+        with lock_of(self.path / "config.json") as lock:
+            if lock.mine and os.access(self.path, os.W_OK):
+                self.clean()
+
+    def _has_litter(self) -> bool:
         try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
-            raise _cannot("be read", self.path / name, error) from error
+            counted = {entry.name for entry in self.entries()}
+        except RunError:
+            counted = set()
+        there = {path.name for path in self.path.glob("checkpoint-*")}
+        left = [*drafts(self.path), *drafts(self.path.parent, self.path.name)]
+        return bool(left) or bool(counted and there - counted)
 
-    def _read_checked(self, name: str, digest: str) -> bytes:
-        content = self._read(name)
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise RunError(
-                f"{self.path / name}: damaged: its checksum is not the one in state.json",
-                hint="restore the file from a copy, or train again",
-            )
-        return content
-
-    def _tensors(
-        self, name: str, part: str, content: Mapping[str, bytes]
-    ) -> dict[str, NDArray[Any]]:
-        try:
-            return load_tensors(content[f"{part}.safetensors"])
-        except (KeyError, SafetensorError) as error:
-            raise RunError(f"{self.path / name}: {part}.safetensors is damaged: {error}") from error
-
-    def _epochs(self, name: str, content: Mapping[str, bytes]) -> list[dict[str, object]]:
-        lines = content.get("history.jsonl", b"").splitlines()
-        return [parse_json(self.path / name / "history.jsonl", line) for line in lines]
+    def _holder(self) -> str:
+        content = _tail(self.path / "log.txt").decode(errors="replace")
+        found = re.findall(r"process (\d+) on (\S+) takes the folder", content)
+        if not found:
+            return "another process"
+        pid, host = found[-1]
+        here = "" if host == socket.gethostname() else f" on {host}"
+        mine = " (this one)" if pid == str(os.getpid()) and not here else ""
+        return f"process {pid}{here}{mine}"
 
 
 def check_free(path: Path) -> None:
@@ -234,95 +334,47 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: a temporary file, synced to disk, then moved into place."""
-    draft = path.with_name(f".{path.name}.new-{os.getpid()}")
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        write_new(folder / name, content)
+
+
+def _limited(path: Path, content: bytes) -> bytes:
+    if len(content) > LARGEST:
+        raise RunError(
+            f"{path}: cannot be written: {len(content) / 1e6:.3g} MB of JSON, at most"
+            f" {LARGEST / 1e6:.3g} MB are read"
+        )
+    return content
+
+
+def _read_limited(path: Path) -> bytes:
     try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise RunError(f"{path}: damaged: {size} bytes of JSON, at most {LARGEST} are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot("be read", path, error) from error
 
 
-def sync_folder(path: Path) -> None:
-    """Make renames in a folder durable, on systems whose folders can be opened (not Windows)."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _tail(path: Path) -> bytes:
+    """The last bytes of a file, none if there is none."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            return file.read(_TAIL)
+    except OSError:
+        return b""
 
 
-def json_bytes(value: object) -> bytes:
-    """``value`` as readable, standard JSON (no NaN), ending in a newline."""
-    return (json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def parse_json(path: Path, content: bytes) -> Any:
-    """The JSON value in ``content``, read from ``path``."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What is another after a file has been replaced."""
     try:
-        return json.loads(content)
-    except ValueError as error:
-        raise RunError(f"{path}: damaged: not JSON: {error}") from error
-
-
-def plain(value: object) -> object:
-    """``value`` in JSON's own types: NumPy scalars and arrays, paths, tuples; NaN becomes null."""
-    match value:
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case np.ndarray() | np.generic():
-            return plain(value.tolist())
-        case list() | tuple():
-            return [plain(item) for item in value]
-        case float():
-            return value if np.isfinite(value) else None
-        case None | bool() | int() | str():
-            return value
-        case _:
-            return str(value)
-
-
-def _checkpoint_files(checkpoint: Checkpoint) -> dict[str, bytes]:
-    parts = (checkpoint.weights, checkpoint.optimizer, checkpoint.record)
-    files = {
-        f"{name}.safetensors": save_tensors({key: _dense(array) for key, array in part.items()})
-        for name, part in zip(TENSOR_FILES, parts, strict=True)
-    }
-    lines = [json.dumps(plain(epoch), allow_nan=False) + "\n" for epoch in checkpoint.epochs]
-    return {**files, "history.jsonl": "".join(lines).encode()}
-
-
-def _state(name: str, checkpoint: Checkpoint, files: Mapping[str, bytes]) -> dict[str, object]:
-    digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-    return {
-        "format": FORMAT,
-        "checkpoint": name,
-        "step": checkpoint.step,
-        "status": checkpoint.status,
-        "written": _now(),
-        "sha256": digests,
-    }
-
-
-def _dense(array: NDArray[Any]) -> NDArray[Any]:
-    # safetensors reads the raw memory; ascontiguousarray would turn a scalar into a vector.
-    return np.array(array, order="C", copy=None)
-
-
-def _free_name(folder: Path, name: str) -> str:
-    tries = (name, *(f"{name}-{n}" for n in range(2, 10_000)))
-    return next(candidate for candidate in tries if not (folder / candidate).exists())
-
-
-def _cannot(do: str, path: Path, error: OSError) -> RunError:
-    return RunError(f"{path}: cannot {do}: {error.strerror or error}")
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _now() -> str:

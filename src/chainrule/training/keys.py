@@ -7,14 +7,16 @@ from typing import Final
 import numpy as np
 
 from chainrule.compiler.native.shuffle import epoch_key
+from chainrule.orders import ORDER_STREAM
 
-#: Each stream has its own numbers.
-ORDER_STREAM: Final = 1
-NOISE_STREAM: Final = 2
+#: Each stream has its own numbers: orders have theirs.
+NOISE_STREAM: Final = ORDER_STREAM + 1
 
 
 def noise_keys(seed: int, step: int, count: int) -> np.ndarray:
-    """The keys of the random bits of ``count`` steps from ``step`` on, int64: see ``nn.counter``.
+    """The keys of the random bits of ``count`` steps from ``step`` on, int64.
+
+    See ``tracing.counter``.
 
     Neighbours in number; what follows from one key has nothing to do with what does from another.
     """

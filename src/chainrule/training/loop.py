@@ -1,30 +1,51 @@
-"""The loop around the native loop: chunks, epochs, record, interruption.
+"""The loop around the native loop: chunks, epochs, record, decisions, interruption.
 
-The native code runs for 50-100 ms at a time; between two chunks Python looks at the losses, calls
-the callbacks, writes a checkpoint when one is due, and sees whether Ctrl-C was pressed.
+The native code runs for 50-100 ms at a time; between two chunks Python looks at the losses, shows
+schedules what was measured, calls the callbacks, writes a checkpoint when one is due, and sees
+whether it was asked to stop.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from chainrule.errors import TrainingError
-from chainrule.evaluation.evaluator import Evaluator
-from chainrule.evaluation.examples import Examples
+from chainrule.optim import Measurement
 from chainrule.tracing.trees import flatten
+from chainrule.training.advice import Advice
+from chainrule.training.deciding import VARIANCE
+from chainrule.training.descent import Descent
+from chainrule.training.faults import FACTOR, MOST, Snapshot, first_bad, stop_error
 from chainrule.training.keys import noise_keys
-from chainrule.training.order import Order
+from chainrule.training.measures import columns
+from chainrule.training.order import Chunk, Place
 from chainrule.training.pace import Pace
-from chainrule.training.run import Callback, History, Progress
-from chainrule.training.step import Carried, Step, evaluated
+from chainrule.training.reporting import Reporter
+from chainrule.training.run import Stopped
+from chainrule.training.signals import Asked, stop_signals
+
+#: Check points an epoch, and in the run; operations between two, about 5 ms on one processor.
+_CHECKS: Final = 20
+_CHECKS_IN_ALL: Final = 50
+_WORK: Final = 2e8
+
+
+def check_interval(n: int, epochs: int, operations: float) -> int:
+    """Rows between check points: a twentieth of the data, or more where that takes no time.
+
+    A function of the numbers alone, not of the clock.
+
+    Args:
+        n: rows of the data.
+        epochs: passes over them.
+        operations: of one row's part in a step.
+    """
+    most = max(epochs * n // _CHECKS_IN_ALL, 1)
+    return max(1, -(-n // _CHECKS), min(int(_WORK / max(operations, 1.0)), most))
 
 
 class Keeper(Protocol):
@@ -36,175 +57,275 @@ class Keeper(Protocol):
     def save(self, descent: Descent, status: str) -> None:
         """A checkpoint now."""
 
+    def save_best(self, descent: Descent) -> None:
+        """Keep the weights of the best epoch so far."""
+
 
 @dataclass(eq=False)
-class Descent:
-    """A descent under way: what it works on and how far it is."""
+class Loop:
+    """Runs a descent.
 
-    step: Step
-    examples: Examples
-    order: Order
-    epochs: int
-    optimizer: Any
-    carried: Carried
-    callbacks: tuple[Callback, ...]
-    evaluator: Evaluator | None
-    validation: Examples | None
+    Attributes:
+        descent: what is run, and how far it is.
+        pace: how long a chunk is, and how many threads run it.
+        reporter: whom it tells.
+        advice: what is said when the loss diverges, and at the end of an epoch.
+        store: what keeps checkpoints, if any.
+        interval: rows between check points, where a schedule does not name them itself.
+        max_time: seconds of this run.
+        reason: why it ended, in words.
+    """
+
+    descent: Descent
     pace: Pace
-    done: int = 0
-    seconds: float = 0.0
-    records: list[dict[str, Any]] = field(default_factory=list)
-    losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    _all_rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    _begun: int = 0
+    reporter: Reporter
+    advice: Advice
+    interval: int
+    store: Keeper | None = None
+    max_time: float | None = None
+    reason: str = ""
+    _rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    _first_batch: int = 1
+    _before: float = 0.0
 
-    @property
-    def steps(self) -> int:
-        """Updates in all."""
-        return self.epochs * self.order.steps_per_epoch
+    def run(self) -> Stopped:
+        """Go on until the last epoch has ended, or something stops it."""
+        descent = self.descent
+        self._first_batch = int(descent.deciding.batches.start(descent.cursor.n)[0].batch)
+        total = descent.cursor.all_left(Place(), self._first_batch)
+        self._rates = descent.optimizer.learning_rates(np.arange(total), total)
+        self._before = descent.seconds
+        self.reporter.begin(descent)
+        try:
+            with stop_signals(self.store is not None) as asked:
+                return self._run(asked)
+        finally:
+            self.reporter.close()
 
-    def evaluated(self) -> list[np.ndarray]:
-        """The parameters to evaluate and to keep: an average, if the optimiser keeps one."""
-        return flatten(evaluated(self.carried, self.optimizer, self.leaves()))[0]
-
-    def leaves(self) -> list[np.ndarray]:
-        """Parameters and the optimiser's state as they are now."""
-        return self.step.executable.get_state()
-
-    def history(self) -> History:
-        """The record so far."""
-        return History(
-            self.losses[: self.done].copy(), self.rates[: self.done].copy(), self.records
-        )
-
-    def restore(
-        self, leaves: list[np.ndarray], done: int, losses: np.ndarray, records: list[dict[str, Any]]
-    ) -> None:
-        """Stand where an earlier descent stood."""
-        self.step.executable.set_state(leaves)
-        self.done, self.losses, self.records = done, losses, records
-
-    # -- running ---------------------------------------------------------------------------------
-
-    def run(self, store: Keeper | None) -> Literal["completed", "interrupted"]:
-        """Go on until the last epoch has ended or Ctrl-C is pressed."""
-        self._all_rates = self.optimizer.learning_rates(np.arange(self.steps), self.steps)
-        self.rates = self._all_rates if self._all_rates.ndim == 1 else self._all_rates[:, 0]
-        self.losses = np.concatenate([self.losses, np.zeros(self.steps - self.done)])
-        self._begun = self.done
-        with _interruptible() as interrupted:
-            while self.done < self.steps and not interrupted.is_set():
-                self._advance()
-                if store is not None:
-                    store.save_if_due(self)
-        stopped: Literal["completed", "interrupted"]
-        stopped = "completed" if self.done >= self.steps else "interrupted"
-        if store is not None:
-            store.save(self, stopped)
+    def _run(self, asked: Asked) -> Stopped:
+        if not self.descent.done:
+            self._plan_check()
+        self._keep_snapshot()
+        while (stopped := self._stopped(asked)) is None:
+            self._advance()
+            if self.store is not None:
+                self.store.save_if_due(self.descent)
+        if self.store is not None:
+            self.store.save(self.descent, stopped)
         return stopped
+
+    def _stopped(self, asked: Asked) -> Stopped | None:
+        """Why the descent ends here; None while it does not."""
+        descent, watch = self.descent, self.descent.watch
+        if descent.place.epoch >= descent.cursor.epochs:
+            self.reason = f"all {descent.cursor.epochs} epochs are done"
+            return "completed"
+        if watch.has_waited:
+            self.reason = watch.why_stopped()
+            return "early_stopping"
+        if self.reporter.wish:
+            self.reason = self.reporter.wish
+            return "callback"
+        if asked.is_set:
+            self.reason = "interrupted"
+            return "interrupted"
+        if self.max_time is not None and descent.seconds - self._before >= self.max_time:
+            self.reason = f"{self.max_time:.3g} s of training are over"
+            return "max_time"
+        return None
+
+    # -- one chunk -------------------------------------------------------------------------------
 
     def _advance(self) -> None:
         """One chunk, and what follows from it."""
-        first = self.done
+        descent, batch = self.descent, self.descent.deciding.batch
+        first = descent.done
+        self.advice.before(descent)
         start = perf_counter()
-        order, count = self.order.steps_from(first, self.pace.steps(self._until_stop()))
-        rates = self._all_rates[first : first + count].astype(self._rate_dtype)
-        losses = np.zeros(count, self._loss_dtype)
-        keys = noise_keys(self.order.seed, first, count)
-        batch, threads = self.order.batch, self.pace.threads
-        self.step.run(rates, keys, losses, order, self.examples, batch, threads)
+        most = self.pace.steps(self._until_event(batch))
+        chunk = descent.cursor.take(descent.place, batch, most)
+        rates = self._rates_of(chunk)
+        outputs = descent.step.run(
+            rates.astype(descent.carried.dtype), noise_keys(descent.cursor.seed, first, len(rates)),
+            chunk.rows, descent.examples, chunk.batch, self.pace.threads,
+        )  # fmt: skip
         elapsed = perf_counter() - start
-        self.seconds += elapsed
-        self.losses[first : first + count] = losses
-        self._check(first, losses)
-        self.done += count
-        self.pace.took(count, elapsed)
-        self._report(first)
-
-    def _until_stop(self) -> int:
-        """Steps to the end of the epoch if something happens there, else to the end."""
-        if self.evaluator is None:
-            return self.steps - self.done
-        per_epoch = self.order.steps_per_epoch
-        return per_epoch - self.done % per_epoch
-
-    @property
-    def _rate_dtype(self) -> np.dtype:
-        return np.dtype(np.result_type(*(p.dtype for p in self.carried.params)))
-
-    @property
-    def _loss_dtype(self) -> np.dtype:
-        return self.step.executable.plan.graph.outputs[-1].type.dtype
-
-    def _check(self, first: int, losses: np.ndarray) -> None:
-        finite = np.isfinite(losses)
-        if finite.all():
+        descent.seconds += elapsed
+        self.pace.took(chunk.steps, elapsed)
+        self._record(chunk, rates if rates.ndim == 1 else rates[:, 0], outputs)
+        if self._has_fallen_back(first, outputs[0]):
             return
-        at = first + int(np.argmin(finite))
-        rate, value = float(self.rates[at]), self.losses[at]
-        if at == 0:
-            raise TrainingError(
-                f"the loss is {value} before the first update",
-                "look for NaN, infinite or very large values in the data and the first weights",
-            )
-        raise TrainingError(
-            f"the loss became {value} at step {at + 1} of {self.steps}, learning rate {rate:.3g}",
-            f"try a learning rate of {min(rate / 10, 0.1):.1g}",
-        )
+        descent.done, descent.place = first + chunk.steps, chunk.after
+        epoch = self._end_epochs(first, chunk.ends)
+        if descent.rows >= descent.check_rows and descent.place.epoch < descent.cursor.epochs:
+            self._check(epoch)
+        self.reporter.report(descent, first, epoch, self.store)
 
-    # -- reporting -------------------------------------------------------------------------------
+    def _rates_of(self, chunk: Chunk) -> np.ndarray:
+        """The planned rates of a chunk's steps, times what has been decided."""
+        planned = self.descent.cursor.planned(chunk.starts, self._first_batch)
+        return np.asarray(self._rates[planned] * self.descent.deciding.rate)
 
-    def _report(self, first: int) -> None:
-        per_epoch = self.order.steps_per_epoch
-        validation = None
-        for epoch in range(first // per_epoch + 1, self.done // per_epoch + 1):
-            validation = self._end_epoch(epoch)
-        ended = self.done % per_epoch == 0
-        if not self.callbacks:
-            return
-        progress = self._progress(first, ended, validation)
-        for callback in self.callbacks:
-            callback(progress)
+    def _record(self, chunk: Chunk, rates: np.ndarray, outputs: list[np.ndarray]) -> None:
+        batch = np.full(chunk.steps, chunk.batch, np.int64)
+        losses, *sums = outputs
+        made = columns(dict(zip(self.descent.sums, sums, strict=True)), batch)
+        base = {"loss": losses.astype(np.float64), "learning_rate": rates, "batch": batch}
+        self.descent.record.append(base | made)
 
-    def _end_epoch(self, epoch: int) -> float | None:
-        """Record an epoch that has just ended."""
-        last = epoch * self.order.steps_per_epoch
-        first = last - self.order.steps_per_epoch
-        validation = None
-        if self.evaluator is not None and self.validation is not None:
-            validation = self.evaluator.mean(self.evaluated(), self.validation)
-        self.records.append({
-            "epoch": epoch,
+    # -- where chunks end ------------------------------------------------------------------------
+
+    def _until_event(self, batch: int) -> int:
+        """Steps to where something happens: a check point, the end of an epoch, or the run's."""
+        descent, left = self.descent, self.descent.cursor.left
+        if descent.watch.looks or descent.deciding.plateau is not None:
+            most = left(descent.place, batch)
+        else:
+            most = descent.cursor.all_left(descent.place, batch)
+        if math.isinf(descent.check_rows):
+            return most
+        rows = max(1.0, descent.check_rows - descent.rows)
+        return min(most, max(1, math.ceil(rows / batch)), max(1, left(descent.place, batch)))
+
+    def _plan_check(self) -> None:
+        """Set the next check point, by the place alone: a resumed run has the same ones."""
+        descent = self.descent
+        descent.check_rows = descent.deciding.next_check(descent.rows, self.interval)
+        if descent.faults.keeps:
+            descent.check_rows = min(descent.check_rows, descent.rows + self.interval)
+
+    # -- epochs and checks -----------------------------------------------------------------------
+
+    def _end_epochs(self, first: int, ends: tuple[int, ...]) -> dict[str, Any] | None:
+        """Record the epochs that have just ended; the last of them, or None."""
+        ended = None
+        for end in ends:
+            ended = self._end_epoch(first + end)
+        return ended
+
+    def _end_epoch(self, last: int) -> dict[str, Any]:
+        descent = self.descent
+        steps = {name: x[: last - descent.epoch_step] for name, x in
+                 descent.record.since(descent.epoch_step).items()}  # fmt: skip
+        weights = descent.evaluated() if descent.watch.looks else []
+        ended: dict[str, Any] = {
+            "epoch": len(descent.epochs) + 1,
             "step": last,
-            "loss": float(np.mean(self.losses[first:last])),
-            "validation_loss": validation,
-            "learning_rate": float(self.rates[last - 1]),
-            "seconds": self.seconds,
-        })  # fmt: skip
-        return validation
+            "loss": _mean(steps["loss"], steps["batch"]),
+            "validation_loss": None,
+            **descent.watch.score(weights),
+            "learning_rate": float(steps["learning_rate"][-1]),
+            "batch": int(steps["batch"][-1]),
+            "seconds": descent.seconds,
+        }
+        descent.epochs.append(ended)
+        descent.epoch_step = last
+        if descent.watch.is_best(ended):
+            descent.watch.best = weights
+            if self.store is not None:
+                self.store.save_best(descent)
+        descent.deciding.at_epoch(self._measurement(ended, steps))
+        return ended
 
-    def _progress(self, first: int, ended: bool, validation: float | None) -> Progress:
-        rate = (self.done - self._begun) / max(self.seconds, 1e-9)
-        return Progress(
-            epoch=-(-self.done // self.order.steps_per_epoch), epochs=self.epochs,
-            step=self.done, steps=self.steps, loss=float(np.mean(self.losses[first : self.done])),
-            learning_rate=float(self.rates[self.done - 1]),
-            rows_per_second=rate * self.order.batch, seconds=self.seconds,
-            seconds_left=(self.steps - self.done) / max(rate, 1e-9),
-            epoch_end=ended, validation_loss=validation,
+    def _check(self, epoch: dict[str, Any] | None) -> None:
+        """Show the batch schedule what was measured since the last check."""
+        descent, before = self.descent, self.descent.deciding.batch
+        if descent.deciding.varies:
+            steps = descent.record.since(descent.checked_step)
+            decision = descent.deciding.at_check(self._measurement(epoch, steps))
+            descent.checked_step, descent.checked_seconds = descent.done, descent.seconds
+            if decision is not None and decision.average:
+                self._begin_average()
+        batch = descent.deciding.batch
+        if batch != before:
+            self.pace.rescale(batch / before)
+            settled = descent.cursor.settled(descent.place, batch)
+            if settled.epoch > descent.place.epoch:
+                descent.place = settled
+                self._end_epoch(descent.done)
+        self._plan_check()
+        self._keep_snapshot()
+
+    def _measurement(
+        self, epoch: dict[str, Any] | None, steps: dict[str, np.ndarray]
+    ) -> Measurement:
+        descent = self.descent
+        norm, variance = steps.get("gradient_norm"), steps.get(VARIANCE)
+        batch = int(steps["batch"][-1])
+        return Measurement(
+            step=descent.done, epoch=descent.epoch, examples=descent.rows,
+            n=descent.cursor.n, batch=batch, learning_rate=float(steps["learning_rate"][-1]),
+            loss=_mean(steps["loss"], steps["batch"]),
+            gradient_square=None if norm is None else float(np.mean(norm**2)),
+            variance=None if variance is None else float(np.mean(variance)),
+            throughput=self._throughput(steps["batch"]),
+            validation_loss=None if epoch is None else epoch["validation_loss"],
         )  # fmt: skip
 
+    def _throughput(self, batches: np.ndarray) -> float | None:
+        """Examples per second since the last check."""
+        if self.descent.checked_seconds is None:
+            return None
+        seconds = self.descent.seconds - self.descent.checked_seconds
+        return float(batches.sum()) / seconds if seconds > 0 else None
 
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that it is seen between chunks and never inside one."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def _begin_average(self) -> None:
+        """Let the optimiser average from here on."""
+        descent = self.descent
+        params, state = descent.carried.trees(descent.leaves())
+        state = descent.optimizer.begin_average(state)
+        descent.step.executable.set_state([*flatten(params)[0], *flatten(state)[0]])
+
+    # -- losses that are not finite --------------------------------------------------------------
+
+    def _keep_snapshot(self) -> None:
+        descent = self.descent
+        if descent.faults.keeps:
+            kept = len(descent.epochs), len(descent.deciding.decisions)
+            descent.faults.keep(Snapshot(descent.leaves(), descent.position(), *kept))
+
+    def _has_fallen_back(self, first: int, losses: np.ndarray) -> bool:
+        """Whether a loss was not finite and the descent stands at an earlier place now.
+
+        Raises:
+            TrainingError: by the policy, or where falling back does not help.
+        """
+        faults, bad = self.descent.faults, first_bad(losses)
+        if faults.policy == "skip":
+            faults.note_skipped(losses, first)
+            return False
+        if bad is None:
+            return False
+        at, rates = first + bad, self.descent.record.since(first)["learning_rate"]
+        if faults.policy == "stop" or faults.count >= MOST or at == 0:
+            rate = float(rates[bad])
+            advice = self.advice.on_divergence(self.descent, rate) if at else ""
+            raise stop_error(at, self.descent.steps, rate, float(losses[bad]), advice)
+        self._fall_back(at, float(losses[bad]))
+        return True
+
+    def _fall_back(self, at: int, value: float) -> None:
+        descent = self.descent
+        snapshot, reached = descent.faults.take(), descent.epoch
+        factor = descent.deciding.fault_rate
+        decisions = descent.deciding.decisions
+        descent.stand(snapshot.leaves, snapshot.position, decisions)
+        descent.record.cut(descent.done)
+        del descent.epochs[snapshot.epochs :]
+        descent.deciding.fault_rate = factor
+        descent.deciding.fell_back(
+            descent.done, reached, FACTOR,
+            f"roll back: the loss became {value} at step {at + 1}: back to step {descent.done}, "
+            f"learning rate times {factor * FACTOR:.3g}",
+        )  # fmt: skip
+        self._keep_snapshot()
+
+
+def _mean(losses: np.ndarray, batches: np.ndarray) -> float:
+    """The mean over examples; what was skipped, which is not finite, is left out."""
+    known = np.isfinite(losses)
+    if not known.any():
+        return float("nan")
+    if (batches == batches[0]).all():
+        return float(np.mean(losses[known]))
+    return float(np.average(losses[known], weights=batches[known]))

@@ -1,51 +1,164 @@
-"""The order in which a descent takes the examples."""
+"""Where a descent stands in its data, and the rows of its next steps.
+
+A place is counted in rows, not in steps, so that the batch size may change between any two steps.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from chainrule.compiler.native.shuffle import epoch_key, shuffle_into
-from chainrule.training.keys import ORDER_STREAM
+from chainrule.orders import Order
 
-#: Row numbers kept at a time, unless one epoch has more.
+#: Row numbers of several short epochs that are put together at a time.
 _WINDOW: Final = 1 << 19
 
 
-class Order:
-    """Which rows each step takes: ⌊rows / batch⌋ steps an epoch, each epoch a new permutation.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Epochs that have ended, and rows of the present one that have been taken."""
 
-    A function of (seed, epoch) alone: a run that begins in the middle sees the same rows there.
+    epoch: int = 0
+    taken: int = 0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chunk:
+    """The rows of some steps of one batch size.
+
+    Attributes:
+        rows: int32[steps * batch], valid until the next chunk is asked for.
+        starts: int64[steps], rows taken before each step, those of earlier epochs included.
+        ends: after how many of the steps an epoch has ended, rising.
+        after: the place after the last step.
     """
 
-    def __init__(self, rows: int, batch: int, seed: int) -> None:
-        self.rows, self.batch, self.seed = rows, batch, seed
-        self.steps_per_epoch = rows // batch
-        self._taken = self.steps_per_epoch * batch
-        self._most = max(1, _WINDOW // max(1, self._taken))
-        self._window = np.zeros(0, np.int32)
-        self._held = range(0)
+    rows: np.ndarray
+    batch: int
+    starts: np.ndarray
+    ends: tuple[int, ...]
+    after: Place
 
-    def steps_from(self, step: int, most: int) -> tuple[np.ndarray, int]:
-        """The row numbers from ``step`` on, and for how many steps, at most ``most``.
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return len(self.starts)
 
-        They are valid until the next call.
+
+class Cursor:
+    """The rows from any place on, as an order of examples and its remainder policy give them.
+
+    A function of (order, seed, place, batch) alone: a run that begins in the middle sees the same
+    rows there. ``n`` rows are gone through ``epochs`` times.
+    """
+
+    def __init__(self, order: Order, n: int, epochs: int, seed: int) -> None:
+        self.order, self.n, self.epochs, self.seed = order, n, epochs, seed
+        self._held = -1
+        self._rows = np.zeros(0, np.int32)
+
+    def left(self, place: Place, batch: int) -> int:
+        """Updates from a place to the end of its epoch."""
+        if place.epoch >= self.epochs:
+            return 0
+        rows = self.n - place.taken
+        is_last = place.epoch == self.epochs - 1
+        if self.order.remainder == "drop" or (self.order.remainder == "carry" and is_last):
+            return rows // batch
+        return -(-rows // batch)
+
+    def per_epoch(self, batch: int) -> int:
+        """Updates of an epoch that begins at its first row."""
+        whole = self.n // batch
+        return whole + (self.order.remainder == "smaller" and self.n % batch > 0)
+
+    def all_left(self, place: Place, batch: int) -> int:
+        """Updates from a place to the end of the run, if the batch stays as it is."""
+        if self.order.remainder == "carry":
+            return max(0, (self.epochs - place.epoch) * self.n - place.taken) // batch
+        later = max(0, self.epochs - place.epoch - 1)
+        return self.left(place, batch) + later * self.per_epoch(batch)
+
+    def settled(self, place: Place, batch: int) -> Place:
+        """The place, or the next epoch's first where too few rows are left for an update."""
+        if place.epoch < self.epochs and self.left(place, batch) == 0:
+            return Place(place.epoch + 1)
+        return place
+
+    def planned(self, starts: np.ndarray, batch: int) -> np.ndarray:
+        """The numbers that steps would have had if all batches had been of this size, int64."""
+        if self.order.remainder == "carry":
+            return starts // batch
+        per_epoch = self.per_epoch(batch)
+        within = np.minimum(starts % self.n // batch, per_epoch - 1)
+        return np.asarray(starts // self.n * per_epoch + within)
+
+    def take(self, place: Place, batch: int, most: int) -> Chunk:
+        """The next ``most`` steps or fewer: at least one, and what is conveniently at hand.
+
+        The place must be settled, and not at the end.
         """
-        epoch = step // self.steps_per_epoch
-        if epoch not in self._held:
-            wanted = -(-(step + most) // self.steps_per_epoch) - epoch
-            self._hold(range(epoch, epoch + min(wanted, self._most)))
-        skipped = step - self._held.start * self.steps_per_epoch
-        reach = len(self._held) * self.steps_per_epoch - skipped
-        return self._window[skipped * self.batch :], min(most, reach)
+        if self.order.remainder == "carry":
+            return self._stream(place, batch, most)
+        whole = (self.n - place.taken) // batch
+        if whole == 0:  # "smaller": what is left, as a batch of its own
+            rest = self._epoch(place.epoch)[place.taken :]
+            return Chunk(rest, len(rest), self._starts(place, 1, 1), (1,), Place(place.epoch + 1))
+        if whole >= most:
+            rows = self._epoch(place.epoch)[place.taken : place.taken + most * batch]
+            return self._within(place, rows, batch, most)
+        if self.order.remainder == "smaller" and (self.n % batch or place.taken % batch):
+            rows = self._epoch(place.epoch)[place.taken : place.taken + whole * batch]
+            return self._within(place, rows, batch, whole)
+        return self._several(place, batch, most)
 
-    def _hold(self, epochs: range) -> None:
-        # The tail of a permutation that no step takes is overwritten by the next epoch's.
-        size = (len(epochs) - 1) * self._taken + self.rows
-        if len(self._window) < size:
-            self._window = np.empty(size, np.int32)
-        for k, epoch in enumerate(epochs):
-            place = self._window[k * self._taken :]
-            shuffle_into(place, self.rows, epoch_key(self.seed, ORDER_STREAM, epoch))
-        self._held = epochs
+    # -- how a chunk is put together -------------------------------------------------------------
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        """The rows of one epoch in their order; the last one asked for is kept."""
+        if self._held != epoch:
+            if len(self._rows) != self.n:
+                self._rows = np.empty(self.n, np.int32)
+            self.order.epoch_into(self._rows, self.seed, epoch)
+            self._held = epoch
+        return self._rows
+
+    def _starts(self, place: Place, batch: int, steps: int) -> np.ndarray:
+        return place.epoch * self.n + place.taken + np.arange(steps, dtype=np.int64) * batch
+
+    def _within(self, place: Place, rows: np.ndarray, batch: int, steps: int) -> Chunk:
+        after = self.settled(Place(place.epoch, place.taken + steps * batch), batch)
+        ends = (steps,) if after.epoch > place.epoch else ()
+        return Chunk(rows, batch, self._starts(place, batch, steps), ends, after)
+
+    def _several(self, place: Place, batch: int, most: int) -> Chunk:
+        """Steps of more than one epoch, each of which leaves its remainder out."""
+        rows, starts, ends, steps, size = [], [], [], 0, 0
+        while steps < most and place.epoch < self.epochs and size < _WINDOW:
+            count = min(most - steps, (self.n - place.taken) // batch)
+            taken = place.taken + count * batch
+            rows.append(self._epoch(place.epoch)[place.taken : taken].copy())
+            starts.append(self._starts(place, batch, count))
+            steps, size = steps + count, size + self.n
+            place, before = self.settled(Place(place.epoch, taken), batch), place.epoch
+            if place.epoch > before:
+                ends.append(steps)
+        return Chunk(np.concatenate(rows), batch, np.concatenate(starts), tuple(ends), place)
+
+    def _stream(self, place: Place, batch: int, most: int) -> Chunk:
+        """Steps along all epochs, one after the other: what an epoch leaves begins the next."""
+        steps = min(most, self.all_left(place, batch), max(1, (_WINDOW + self.n) // batch))
+        starts = self._starts(place, batch, steps)
+        first = int(starts[0])
+        last = first + steps * batch
+        rows = []
+        for epoch in range(first // self.n, -(-last // self.n)):
+            begin, end = max(first - epoch * self.n, 0), min(last - epoch * self.n, self.n)
+            rows.append(self._epoch(epoch)[begin:end].copy())
+        after = Place(*divmod(last, self.n))
+        settled = self.settled(after, batch)
+        marks = range(first // self.n + 1, settled.epoch + 1)
+        ends = tuple(min(-(-(mark * self.n - first) // batch), steps) for mark in marks)
+        return Chunk(np.concatenate(rows), batch, starts, ends, settled)

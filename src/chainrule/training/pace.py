@@ -40,6 +40,11 @@ class Pace:
         looking = self.threads != self._best
         return max(1, min(self._chunk // 4 if looking else self._chunk, most))
 
+    def rescale(self, ratio: float) -> None:
+        """Each step does ``ratio`` times the work from here on."""
+        self._chunk = max(1, int(self._chunk / ratio))
+        self._seconds = {threads: ratio * s for threads, s in self._seconds.items()}
+
     def took(self, steps: int, seconds: float) -> None:
         """Learn from a chunk that has been run."""
         self._seconds[self.threads] = seconds / steps

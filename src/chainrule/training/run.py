@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+
+from chainrule.training.history import History
+
+#: Why a descent ended: all epochs done; Ctrl-C; patience at its end; time at its end; a callback.
+Stopped: TypeAlias = Literal["completed", "interrupted", "early_stopping", "max_time", "callback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +20,20 @@ class Progress:
     """Where a descent stands; given to callbacks every 50-100 ms and at the end of each epoch.
 
     Attributes:
-        epoch, step: how many have been begun and done; ``epochs`` and ``steps`` in all.
+        epoch, step: how many have been begun and done; ``epochs`` and ``steps`` in all, if the
+            batch stays as it is.
         loss: the mean over the steps since the last report.
+        learning_rate, batch: of the last step.
         seconds, seconds_left: of the descent itself, without compilation.
-        epoch_end: whether an epoch has just ended; ``validation_loss`` is then known, if there is
-            validation data.
+        epoch_end: whether an epoch has just ended; ``validation_loss`` and ``metrics`` are then
+            known, if there is validation data.
+        first_step: the number, from 0, of the first step since the last report.
+        recorded: arrays by name, one element per step since the last report: loss,
+            learning_rate, batch and what ``record=`` asks for.
+        metrics: of the epoch that has ended, by name (``validation_accuracy``).
+        decisions: what schedules have decided since the last report.
+        findings: what is noticed about the descent at the end of an epoch, in words.
+        model: gives the parameters as they are now, a tree like the model's; it copies them.
     """
 
     epoch: int
@@ -33,29 +47,18 @@ class Progress:
     seconds_left: float
     epoch_end: bool
     validation_loss: float | None
+    batch: int = 0
+    first_step: int = 0
+    recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    decisions: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Any, ...] = ()
+    model: Callable[[], Any] = lambda: None
 
 
-Callback: TypeAlias = Callable[[Progress], None]
-
-
-@dataclass(eq=False)
-class History:
-    """What was recorded: arrays with one element per step, and one record per epoch.
-
-    Attributes:
-        loss: float64[steps], each step's loss on its own batch, before its update.
-        learning_rate: float64[steps].
-        epochs: dicts of epoch (from 1), step, loss (mean over the epoch), validation_loss (or
-            None), learning_rate, seconds.
-    """
-
-    loss: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    learning_rate: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        last = f", last loss {self.loss[-1]:.6g}" if len(self.loss) else ""
-        return f"History({len(self.loss)} steps, {len(self.epochs)} epochs{last})"
+#: Called with each report; a string that it returns stops the descent and is the reason given. If
+#: it has a method ``close``, that is called when the descent has ended.
+Callback: TypeAlias = Callable[[Progress], str | None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,21 +66,26 @@ class Run:
     """The result of ``train``.
 
     Attributes:
-        model: the trained tree, of the type that was given.
+        model: the trained tree, of the type that was given: the last weights (an average, if the
+            optimiser keeps one), or with ``early_stopping`` those of the best epoch.
         history: the record.
-        stopped: "completed", or "interrupted" by Ctrl-C.
+        stopped: "completed", "interrupted" (Ctrl-C), "early_stopping", "max_time", "callback".
+        reason: the same in words.
         steps: updates done, those before a resume included.
         seconds: of tracing, compiling and training ("trace", "compile", "train"), this time.
         threads: how many ran the step.
+        best_epoch: whose weights the model has, with ``early_stopping``; else None.
         out: the run folder, if one was asked for.
     """
 
     model: Any
     history: History
-    stopped: Literal["completed", "interrupted"]
+    stopped: Stopped
+    reason: str
     steps: int
     seconds: dict[str, float]
     threads: int
+    best_epoch: int | None = None
     out: Path | None = None
 
     def __repr__(self) -> str:

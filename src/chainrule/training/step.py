@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,16 +12,26 @@ from chainrule.compiler.native.executable import Executable, gathered_inputs
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.errors import ShapeError, TrainingError
 from chainrule.evaluation.examples import Examples
+from chainrule.evaluation.losses import as_function
 from chainrule.gradients.reverse import value_and_grad
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType
-from chainrule.losses import LogLikelihood, Loss
 from chainrule.nn import statistics, training
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import Traced, array_type
-from chainrule.tracing.trees import flatten, paths, unflatten
+from chainrule.tracing.trees import flatten, named_leaves, paths, unflatten
+from chainrule.training.measures import measure, squares
 
-LossOfParams = Callable[..., Any]
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What a step does beside the update: numbers of it to record; whether it skips NaN."""
+
+    measures: tuple[str, ...] = ()
+    skips: bool = False
+
+
+PLAIN: Final = StepPlan()
 _KEY: Final = ArrayType(np.dtype(np.int64), ())
 
 
@@ -41,6 +50,11 @@ class Carried:
     statistics: tuple[bool, ...]
 
     @property
+    def dtype(self) -> np.dtype:
+        """Of the learning rate: the parameters' together."""
+        return np.dtype(np.result_type(*(p.dtype for p in self.params)))
+
+    @property
     def leaves(self) -> list[np.ndarray]:
         """Parameters first."""
         return [*self.params, *self.state]
@@ -50,6 +64,11 @@ class Carried:
         count = len(self.params)
         params = unflatten(self.params_structure, leaves[:count])
         return params, unflatten(self.state_structure, leaves[count:])
+
+    def names(self) -> dict[str, str]:
+        """The parameters' types by name."""
+        named = named_leaves(self.trees(self.leaves)[0])
+        return {name: f"{x.dtype}{list(x.shape)}" for name, x in named.items()}
 
     def learned(self, params: Any) -> Any:
         """The parameters without the statistics."""
@@ -91,28 +110,13 @@ def _learned(params: Any, marks: tuple[bool, ...]) -> Any:
     return unflatten(structure, kept)
 
 
-def as_function(loss: Any) -> LossOfParams:
-    """A loss as a function of the parameters and the data; a third array weighs the examples."""
-    if isinstance(loss, Loss):
-        return lambda model, x, y, w=None: loss(model(x), y, sample_weight=w)
-    if not callable(loss):
-        raise TrainingError(f"the loss is {loss!r}; expected losses.cross_entropy or a function")
-    return loss  # type: ignore[no-any-return]
+def trace_step(
+    carried: Carried, examples: Examples, loss: Any, optimizer: Any, plan: StepPlan = PLAIN
+) -> Traced:
+    """The graph of a step: (carried..., rows..., rates...[, key]) -> (carried..., loss, ...).
 
-
-def as_totals(loss: Any) -> LossOfParams:
-    """As ``as_function``, but of a ``Loss`` (Σ w loss, Σ w), which can be added up over blocks."""
-    if isinstance(loss, Loss):
-        return lambda model, x, y, w=None: np.stack(loss.totals(model(x), y, w))
-    if isinstance(loss, LogLikelihood):
-        return lambda *args: np.stack(loss.totals(*args))
-    return as_function(loss)
-
-
-def trace_step(carried: Carried, examples: Examples, loss: Any, optimizer: Any) -> Traced:
-    """The graph of a step: (carried..., rows..., rates...[, key]) -> (carried..., loss).
-
-    The key, an int64 from which random bits follow, is there if layers ask for such bits.
+    The key, an int64 from which random bits follow, is there if layers ask for such bits. Behind
+    the loss stand the numbers that ``plan`` asks for.
     """
     function = as_function(loss)
     count, rows, rated = len(carried.leaves), len(examples.arrays), rates_of(optimizer)
@@ -129,14 +133,27 @@ def trace_step(carried: Carried, examples: Examples, loss: Any, optimizer: Any) 
 
         learned = carried.learned(params)
         (value, after), grads = value_and_grad(forward, has_aux=True)(learned)
-        learned, state = optimizer.update(grads, state, learned, rates if rated > 1 else rates[0])
-        return [*flatten((carried.whole(learned, after), state))[0], value]
+        new, state = optimizer.update(grads, state, learned, rates if rated > 1 else rates[0])
+        measured = measure(plan.measures, len(data[0]), grads, learned, new)
+        changed = flatten((carried.whole(new, after), state))[0]
+        if plan.skips:
+            changed = _unless_nonfinite(leaves[:count], changed, value, grads)
+        return [*changed, value, *measured]
 
     types = [array_type(leaf) for leaf in carried.leaves]
     rate = ArrayType(np.result_type(*(p.dtype for p in carried.params)), ())
     traced = trace_batch(step, [*types, *examples.types, *[rate] * rated, _KEY])
-    _check_update(types, [node.type for node in traced.graph.outputs[:-1]])
+    _check_update(types, [node.type for node in traced.graph.outputs[:count]])
     return _without_unused(traced, count + rows + rated)
+
+
+def _unless_nonfinite(before: list[Any], after: list[Any], value: Any, grads: Any) -> list[Any]:
+    """The carried arrays after the step, or before it where the loss or a gradient is not finite.
+
+    A sum of squares is finite if and only if each number and the sum are.
+    """
+    is_finite = np.isfinite(value + squares(grads))
+    return [np.where(is_finite, new, old) for old, new in zip(before, after, strict=True)]
 
 
 def rates_of(optimizer: Any) -> int:
@@ -179,40 +196,46 @@ class Step:
     constants: list[np.ndarray]
     gathered: list[int]
     draws: bool
+    recorded: list[np.dtype]
 
     def run(
-        self, rates: np.ndarray, keys: np.ndarray, losses: np.ndarray, order: np.ndarray,
-        examples: Examples, batch: int, threads: int,
-    ) -> None:  # fmt: skip
-        """As many steps as there are rates; the loss of each is written to ``losses``.
+        self, rates: np.ndarray, keys: np.ndarray, order: np.ndarray, examples: Examples,
+        batch: int, threads: int,
+    ) -> list[np.ndarray]:  # fmt: skip
+        """As many steps as there are rates; the loss of each, and what else a step measures.
 
         ``rates`` is (steps,), or (steps, rates) for an optimiser that takes several.
         """
         whole = () if self.gathered else examples.arrays  # every step takes all rows where they lie
         columns = [rates] if rates.ndim == 1 else [*np.ascontiguousarray(rates.T)]
         each = [*columns, keys] if self.draws else columns
+        outputs = [np.zeros(len(rates), dtype) for dtype in self.recorded]
         self.executable.run(
-            [*whole, *each, *self.constants], [losses], batch=batch, steps=len(rates), order=order,
+            [*whole, *each, *self.constants], outputs, batch=batch, steps=len(rates), order=order,
             rows=[examples.arrays[k] for k in self.gathered], threads=threads,
         )  # fmt: skip
+        return outputs
 
 
 def compile_step(
-    traced: Traced, carried: Carried, examples: Examples, batch: int, rated: int = 1
+    traced: Traced, carried: Carried, examples: Examples, gathers: bool, rated: int = 1
 ) -> Step:
     """The native form of a step's graph, its carried arrays set.
 
-    Rows are gathered, but where a step takes them all: those are read where they lie.
+    Rows are gathered, unless each step takes them all: those are read where they lie.
     """
     count, rows = len(carried.leaves), len(examples.arrays)
     inputs: list[InputRole] = ["state"] * count
-    inputs += ["rows" if batch < examples.rows else "array"] * rows
+    inputs += ["rows" if gathers else "array"] * rows
     draws = len(traced.graph.inputs) - len(traced.constants) > count + rows + rated
     inputs += ["scalar"] * (rated + draws)
     inputs += ["array"] * len(traced.constants)
-    outputs = (*(OutputRole("state", k) for k in range(count)), OutputRole("scalar"))
+    records = traced.graph.outputs[count:]
+    states = [OutputRole("state", k) for k in range(count)]
+    outputs = (*states, *[OutputRole("scalar")] * len(records))
     executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs))
     executable.set_state(carried.leaves)
     gathered = [k - count for k in gathered_inputs(executable.plan)]
     constants = [np.ascontiguousarray(c) for c in traced.constants]
-    return Step(executable, constants, gathered, draws)
+    recorded = [node.type.dtype for node in records]
+    return Step(executable, constants, gathered, draws, recorded)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.errors import RunError
-from chainrule.tracing.trees import named_leaves
-from chainrule.training.folder import Checkpoint, RunFolder
-from chainrule.training.loop import Descent
+from chainrule.tracing.trees import named_leaves, unflatten
+from chainrule.training.checkpoint_writer import KEEP, CheckpointWriter
+from chainrule.training.checkpoints import Best, Checkpoint
+from chainrule.training.descent import Descent
+from chainrule.training.folder import RunFolder
+from chainrule.training.json_files import exact, restored
+from chainrule.training.locks import Lock
 from chainrule.training.step import evaluated
 
 #: Before the names of parameters whose weights are an average: where the descent itself stands.
@@ -25,71 +29,130 @@ EVERY: Final = 60.0
 
 @dataclass(eq=False)
 class Store:
-    """The run folder of a descent."""
+    """The run folder of a descent, which nobody else writes to until ``close``.
+
+    Attributes:
+        folder: the run. every: seconds between checkpoints.
+    """
 
     folder: RunFolder
+    every: float
+    _writer: CheckpointWriter
+    _lock: Lock
+    _best: Best | None = None
+    _decisions: int = 0
     _last: float = field(default_factory=perf_counter)
 
     @classmethod
     def begin(
-        cls, out: str | Path, resume: bool, descent: Descent, config: Mapping[str, object] | None
-    ) -> Store:
+        cls, out: str | Path, resume: bool, descent: Descent,
+        config: Mapping[str, object] | None = None, keep: int = KEEP, every: float = EVERY,
+    ) -> Store:  # fmt: skip
         """A new folder, or the descent put where the folder's checkpoint stands.
+
+        Args:
+            out: the folder.
+            resume: whether to go on with what lies there.
+            descent: what is to be kept; with ``resume`` it is moved to where the run stands.
+            config: what else the folder is to say of the run.
+            keep: how many checkpoints are kept, from 1.
+            every: seconds between two.
 
         Raises:
             RunError: the folder is in use, is not a run, or holds a run of other settings.
         """
-        settings = describe(descent)
+        settings = dict(descent.settings)
         if not resume:
-            folder = RunFolder.create(Path(out), {**(config or {}), "descent": settings})
-            return cls(folder)
-        folder = RunFolder.open(Path(out))
-        _check_same(folder, settings)
-        checkpoint = folder.read_checkpoint()
-        if checkpoint is not None:
-            _restore(descent, checkpoint, folder)
-        return cls(folder)
+            stored = {**(config or {}), "descent": exact(settings)}
+            folder = RunFolder.create(Path(out), stored)
+        else:
+            folder = RunFolder.open(Path(out))
+            _check_same(folder, settings)
+        lock = folder.lock()
+        try:
+            store = cls(folder, every, CheckpointWriter(folder, int(keep)), lock)
+            if resume:
+                store._take_up(descent)
+        except BaseException:
+            lock.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Let others train into the folder."""
+        self._lock.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    # -- writing -----------------------------------------------------------------------------------
 
     def save_if_due(self, descent: Descent) -> None:
-        """A checkpoint, if the last one is a minute old."""
-        if perf_counter() - self._last >= EVERY:
+        """A checkpoint, if the last one is old."""
+        if perf_counter() - self._last >= self.every:
             self.save(descent, "running")
 
+    def save_best(self, descent: Descent) -> None:
+        """Keep the weights of the epoch that has just ended: they go into the checkpoints to come.
+
+        They are not written at once: an epoch may take less time than a file.
+        """
+        ended, watch = descent.epochs[-1], descent.watch
+        assert watch.best is not None and watch.stopping is not None
+        weights = _arrays(unflatten(descent.carried.params_structure, watch.best))
+        self._best = Best(int(ended["step"]), float(ended[watch.stopping.watch]), weights)
+
     def save(self, descent: Descent, status: str) -> None:
-        """Write a checkpoint; the one before counts until this one is whole."""
+        """Write a checkpoint; the one before counts until this one is whole.
+
+        Raises:
+            TrainingError: a weight is not finite. RunError: the folder cannot be written.
+        """
+        if self._has_rolled_back(descent):
+            self._writer.forget()
+        self._writer.write(self._checkpoint(descent, status))
+        self._last = perf_counter()
+
+    def _has_rolled_back(self, descent: Descent) -> bool:
+        """Whether steps that a checkpoint may hold have been taken again since."""
+        decisions = descent.deciding.decisions
+        new, self._decisions = decisions[self._decisions :], len(decisions)
+        return any(decision.get("rule") == "roll back" for decision in new)
+
+    def _checkpoint(self, descent: Descent, status: str) -> Checkpoint:
         leaves = descent.leaves()
         params, state = map(_arrays, descent.carried.trees(leaves))
         weights = _arrays(evaluated(descent.carried, descent.optimizer, leaves))
         moving = {name: x for name, x in params.items() if weights[name] is not x}
         state |= {_ITERATE + name: x for name, x in moving.items()}
-        record = {
-            "loss": descent.losses[: descent.done],
-            "learning_rate": descent.rates[: descent.done],
-        }
-        self.folder.write_checkpoint(
-            Checkpoint(descent.done, weights, state, record, descent.records, status)
-        )
-        self._last = perf_counter()
+        return Checkpoint(
+            descent.done, weights, state, descent.record.since(0), descent.epochs, status,
+            descent.position(), descent.deciding.decisions, self._best,
+        )  # fmt: skip
 
+    # -- going on ----------------------------------------------------------------------------------
 
-def describe(descent: Descent) -> dict[str, object]:
-    """What must be the same for a descent to be gone on with."""
-    digest = hashlib.sha256()
-    for array in descent.examples.arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return {
-        "rows": descent.examples.rows,
-        "data_sha256": digest.hexdigest(),
-        "batch": descent.order.batch,
-        "epochs": descent.epochs,
-        "seed": descent.order.seed,
-        "optimizer": repr(descent.optimizer),
-        "parameters": {name: str(x.shape) for name, x in _named_params(descent).items()},
-    }
-
-
-def _named_params(descent: Descent) -> dict[str, np.ndarray]:
-    return _arrays(descent.carried.trees(descent.carried.leaves)[0])
+    def _take_up(self, descent: Descent) -> None:
+        checkpoint = self._writer.read()
+        if checkpoint is None:
+            return
+        self._best, self._decisions = checkpoint.best, len(checkpoint.decisions)
+        try:
+            _restore(descent, checkpoint, self.folder)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, RunError):
+                raise
+            raise RunError(
+                f"{self.folder.path}: the checkpoint at step {checkpoint.step} does not fit this"
+                f" descent: {error!r}",
+                "resume with the version of Chainrule that is named in config.json",
+            ) from error
 
 
 def _arrays(tree: Any) -> dict[str, np.ndarray]:
@@ -100,13 +163,18 @@ def _check_same(folder: RunFolder, settings: dict[str, object]) -> None:
     before = folder.config.get("descent")
     if not isinstance(before, dict):
         raise RunError(f"{folder.path}: config.json does not describe a descent")
-    for name, value in settings.items():
-        if before.get(name) != value:
+    before = restored(before)
+    for name, value in restored(exact(settings)).items():
+        if not _is_same(before.get(name), value):
             raise RunError(
                 f"{folder.path}: cannot go on with it: its {name} is {_short(before.get(name))}, "
                 f"now it is {_short(value)}",
                 "resume with the same data and settings, or train into another folder",
             )
+
+
+def _is_same(before: object, value: object) -> bool:
+    return before == value or exact(before) == exact(value)  # NaN is no equal of itself
 
 
 def _short(value: object) -> str:
@@ -121,13 +189,17 @@ def _restore(descent: Descent, checkpoint: Checkpoint, folder: RunFolder) -> Non
         for name, x in checkpoint.optimizer.items()
         if name.startswith(_ITERATE)
     }
+    wanted = named_leaves(params)
     leaves = [
-        *_in_order(named_leaves(params), {**checkpoint.weights, **iterates}, folder),
+        *_in_order(wanted, {**checkpoint.weights, **iterates}, folder),
         *_in_order(named_leaves(state), checkpoint.optimizer, folder),
     ]
-    losses = np.asarray(checkpoint.record["loss"], np.float64)
-    records = [dict(epoch) for epoch in checkpoint.epochs]
-    descent.restore(leaves, checkpoint.step, losses, records)
+    best = None if checkpoint.best is None else _in_order(wanted, checkpoint.best.weights, folder)
+    descent.restore(
+        leaves, checkpoint.position, checkpoint.record,
+        [dict(epoch) for epoch in checkpoint.epochs],
+        [dict(decision) for decision in checkpoint.decisions], best,
+    )  # fmt: skip
 
 
 def _in_order(

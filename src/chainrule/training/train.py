@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-import numpy as np
-
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
-from chainrule.errors import TrainingError
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import Examples, take_examples
-from chainrule.losses import Loss, check_weights
-from chainrule.optim import SGD
+from chainrule.evaluation.losses import as_totals
+from chainrule.evaluation.metrics import Metrics, resolve
+from chainrule.evaluation.split import split_examples
+from chainrule.optim import SGD, BatchSchedule, ConstantBatch
+from chainrule.orders import Order, as_order
 from chainrule.tracing.trees import unflatten
-from chainrule.training.loop import Descent
-from chainrule.training.order import Order
+from chainrule.training.advice import Advice
+from chainrule.training.deciding import VARIANCE, Deciding
+from chainrule.training.descent import Descent
+from chainrule.training.faults import Faults, Policy
+from chainrule.training.loop import Loop, check_interval
+from chainrule.training.measures import check_record, sums_for
+from chainrule.training.order import Cursor
 from chainrule.training.pace import pace
+from chainrule.training.reporting import Reporter
 from chainrule.training.run import Callback, Run
+from chainrule.training.settings import (
+    batch_schedule,
+    check_numbers,
+    check_scored,
+    check_targets,
+    digest,
+    shown,
+    stopping_of,
+)
 from chainrule.training.step import (
     Carried,
-    as_totals,
+    StepPlan,
     carry,
     compile_step,
     rates_of,
     trace_step,
 )
-from chainrule.training.store import Store
+from chainrule.training.store import EVERY, Store
+from chainrule.training.watching import EarlyStopping, Watch
 
 
 def train(
@@ -37,15 +54,23 @@ def train(
     loss: Any,
     data: tuple[Any, ...],
     *,
-    validation: tuple[Any, ...] | None = None,
+    validation: tuple[Any, ...] | float | None = None,
+    metrics: Sequence[str | Callable[..., Any]] = (),
     optimizer: Any = None,
-    batch: int | Literal["all"] = 32,
+    batch: int | Literal["all"] | BatchSchedule = 32,
     epochs: int = 10,
+    order: str | Order = "reshuffle",
     seed: int = 0,
     threads: int | None = None,
+    record: Literal["all"] | Sequence[str] = (),
+    early_stopping: EarlyStopping | int | None = None,
+    max_time: float | None = None,
+    on_nan: Policy = "stop",
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
     resume: bool = False,
+    keep: int = 3,
+    checkpoint_every: float = EVERY,
     config: Mapping[str, object] | None = None,
 ) -> Run:
     """Descend: ⌊rows / batch⌋ updates an epoch, each epoch on a fresh permutation of the rows.
@@ -61,15 +86,34 @@ def train(
         data: a tuple of arrays (or trees of arrays) with one row per example, such as (x, y).
             With a ``losses.Loss`` a third array is a weight for each example.
             Floating-point arrays take the parameters' dtype.
-        validation: the same, held out; its loss is recorded at the end of each epoch.
+        validation: the same, held out; or the share of the rows to hold out, drawn by the seed.
+            Its loss is recorded at the end of each epoch.
+        metrics: names (``"accuracy"``, ``"roc_auc"``, ``"rmse"`` ...) or functions
+            ``f(y, prediction)``, worked out on the validation data at the end of each epoch.
         optimizer: default ``SGD(0.01)``.
-        batch: examples per update, or "all".
+        batch: examples per update, "all", or a batch schedule such as ``optim.NoiseDriven(32)``.
+            Learning-rate schedules count steps as if the batch stayed as it begins, so that they
+            end when the run does.
         epochs: passes over the data, in all (with ``resume`` those before included).
-        seed: of the order of the examples.
+        order: of the examples: "reshuffle", "once", "in order", "with replacement", or one of
+            ``orders``, such as ``orders.stratified(labels, remainder="smaller")``.
+        seed: of the order of the examples, of dropout and of the split.
         threads: how many run the step; None lets the amount of work decide.
-        callbacks: called with a ``Progress`` every 50-100 ms and at the end of each epoch.
+        record: what to record of each step beside its loss, learning rate and batch: of
+            "gradient_norm", "update_ratio" (|Δθ| / |θ|), "gradient_variance" (tr Σ),
+            "noise_scale" (tr Σ / |G|²); or "all".
+        early_stopping: epochs of patience, or ``EarlyStopping(...)``; the model is then that of
+            the best epoch.
+        max_time: seconds of training after which to stop.
+        on_nan: when a loss is not finite: "stop" with an error, "skip" the update, or "roll back"
+            to the last check point (there are 20 an epoch) and halve the learning rate.
+        callbacks: called with a ``Progress`` every 50-100 ms and at the end of each epoch; a
+            string that one returns stops the descent.
         out: a folder to keep the run in, with a checkpoint about once a minute and at the end.
+            With it SIGTERM is answered as Ctrl-C is, and then passed on.
         resume: go on from the checkpoint in ``out``, bit for bit as if it had never stopped.
+        keep: how many of the last checkpoints stay in the folder, beside the best.
+        checkpoint_every: seconds between checkpoints.
         config: what to write into the run folder's ``config.json`` beside the versions.
 
     Returns:
@@ -77,7 +121,8 @@ def train(
 
     Raises:
         DataError: data that do not fit together. TraceError: a loss that cannot be traced.
-        TrainingError: the loss became NaN or infinite (step, rate and a rate to try are named).
+        TrainingError: an argument outside of its range; the loss became NaN or infinite (step,
+            rate and a rate to try are named).
         RunError: ``out`` cannot be written, or holds another run.
 
     Example:
@@ -89,92 +134,157 @@ def train(
         >>> run.model["w"].round(3), run.model["b"].round(3)
         (np.float64(3.0), np.float64(1.0))
     """
-    optimizer = optimizer or SGD(0.01)
-    carried = carry(model, optimizer)
-    dtype = np.result_type(*(p.dtype for p in carried.params))
-    examples = take_examples(data, dtype)
-    held_out = None if validation is None else take_examples(validation, dtype, "validation")
-    size = _batch_size(batch, examples.rows)
-    _check_numbers(epochs, seed, threads)
-    _check_schedule(optimizer)
-    _check_targets(loss, carried.params, model, data, examples)
-
+    check_numbers(epochs, seed, threads, keep, max_time, checkpoint_every, on_nan)
+    job = _Job.prepare(
+        model, loss, data, validation, metrics, optimizer or SGD(0.01), batch, order, seed, record,
+        early_stopping,
+    )  # fmt: skip
     start = perf_counter()
-    traced = trace_step(carried, examples, loss, optimizer)
+    traced = trace_step(
+        job.carried, job.examples, loss, job.optimizer, StepPlan(job.sums, on_nan == "skip")
+    )
     between = perf_counter()
-    step = compile_step(traced, carried, examples, size, rates_of(optimizer))
-    evaluator = _evaluator(loss, carried, held_out, threads)
+    gathers = not job.takes_all
+    step = compile_step(traced, job.carried, job.examples, gathers, rates_of(job.optimizer))
+    watch = job.watch(threads)
     seconds = {"trace": between - start, "compile": perf_counter() - between, "train": 0.0}
 
-    guess = choose(threads, operations(step.executable.plan, size))
+    deciding = Deciding(job.batches, job.optimizer_observer, job.examples.rows)
     descent = Descent(
-        step=step, examples=examples, order=Order(examples.rows, size, seed), epochs=epochs,
-        optimizer=optimizer, carried=carried, callbacks=tuple(callbacks), evaluator=evaluator,
-        validation=held_out, pace=pace(threads, guess, available()),
+        step=step, examples=job.examples, optimizer=job.optimizer, carried=job.carried,
+        cursor=Cursor(job.order, job.examples.rows, epochs, seed), deciding=deciding, watch=watch,
+        faults=Faults(on_nan), sums=job.sums,
+        settings={**job.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan},
     )  # fmt: skip
-    store = Store.begin(out, resume, descent, config) if out is not None else None
-    stopped = descent.run(store)
-    seconds["train"] = descent.seconds
-    leaves = [p if p.shape else p[()] for p in descent.evaluated()]
-    trained = unflatten(carried.params_structure, leaves)
-    folder = store.folder.path if store else None
+    store = None
+    if out is not None:
+        store = Store.begin(out, resume, descent, config, keep, checkpoint_every)
+    advice = Advice()
+    work = operations(step.executable.plan, deciding.batch)
+    loop = Loop(
+        descent, pace(threads, choose(threads, work), available()),
+        Reporter(tuple(callbacks), advice), advice,
+        check_interval(job.examples.rows, epochs, work / deciding.batch), store, max_time,
+    )  # fmt: skip
+    before = descent.seconds
+    try:
+        stopped = loop.run()
+    finally:
+        if store is not None:
+            store.close()
+    seconds["train"] = descent.seconds - before
     return Run(
-        trained, descent.history(), stopped, descent.done, seconds, descent.pace.threads, folder
-    )
+        job.trained(descent), descent.history(), stopped, loop.reason, descent.done, seconds,
+        loop.pace.threads, watch.best_epoch or None, store.folder.path if store else None,
+    )  # fmt: skip
 
 
-def _batch_size(batch: Any, rows: int) -> int:
-    if batch == "all":
-        return rows
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
-        raise TrainingError(f'batch is {batch!r}; expected a whole number from 1, or "all"')
-    if batch > rows:
-        raise TrainingError(
-            f"batch is {batch}, more than the {rows} rows: no update would be done",
-            f'batch="all" takes the {rows} rows at once',
-        )
-    return int(batch)
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What is to be done, checked and brought to the forms that the loop takes."""
+
+    model: Any
+    loss: Any
+    carried: Carried
+    examples: Examples
+    validation: Examples | None
+    metrics: Metrics | None
+    optimizer: Any
+    batches: BatchSchedule
+    order: Order
+    measures: tuple[str, ...]
+    stopping: EarlyStopping | None
+
+    @classmethod
+    def prepare(
+        cls, model: Any, loss: Any, data: Any, validation: Any, metrics: Any, optimizer: Any,
+        batch: Any, order: Any, seed: int, record: Any, stopping: Any,
+    ) -> _Job:  # fmt: skip
+        """Check everything that can be wrong before anything is traced or written."""
+        carried = carry(model, optimizer)
+        examples, order = take_examples(data, carried.dtype), as_order(order)
+        order.check(examples.rows)
+        held_out: Examples | None
+        if isinstance(validation, float | int) and not isinstance(validation, bool):
+            examples, held_out, rows = split_examples(examples, float(validation), seed)
+            order = order.take(rows)
+        else:
+            held_out = _held_out(validation, carried)
+        scores = resolve(metrics, loss) if metrics else None
+        if scores:
+            check_scored(scores, model, held_out)
+        check_targets(loss, model, examples)
+        batches = batch_schedule(batch, examples.rows, optimizer)
+        watched = {"loss"} | ({"validation_loss"} if held_out is not None else set())
+        watched |= {f"validation_{name}" for name in (scores.named if scores else ())}
+        measures = check_record(record)
+        if getattr(batches, "measures_variance", False):
+            measures = tuple(dict.fromkeys((*measures, "gradient_norm", VARIANCE)))
+        return cls(
+            model, loss, carried, examples, held_out, scores, optimizer, batches, order, measures,
+            stopping_of(stopping, watched, scores.greater_is_better if scores else {}),
+        )  # fmt: skip
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """What each step works out beside its loss."""
+        return sums_for(self.measures)
+
+    @property
+    def optimizer_observer(self) -> Any:
+        """The learning-rate schedule that acts on what is measured, or None."""
+        return getattr(self.optimizer, "observer", None)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether each step takes each row once, so that their order is no matter."""
+        whole = ConstantBatch(self.examples.rows)
+        return self.batches == whole and self.order.permutes
+
+    def watch(self, threads: int | None) -> Watch:
+        """What is looked at between epochs."""
+        if self.validation is None:
+            return Watch(stopping=self.stopping)
+        function = as_totals(self.loss)
+        losses = self._evaluator(function, self.validation, threads)
+        outputs = None
+        if self.metrics is not None:
+            outputs = self._evaluator(lambda model, x, *_: model(x), self.validation, threads)
+        return Watch(self.validation, losses, outputs, self.metrics, self.stopping)
+
+    def _evaluator(
+        self, f: Callable[..., Any], examples: Examples, threads: int | None
+    ) -> Evaluator:
+        structure = self.carried.params_structure
+
+        def value(given: list[Any], data: list[Any]) -> Any:
+            return f(unflatten(structure, given), *examples.tree(data))
+
+        return Evaluator(value, self.carried.params, examples, threads)
+
+    def trained(self, descent: Descent) -> Any:
+        """The trained model: the best epoch's weights with early stopping, else the last."""
+        found = descent.watch.best if descent.watch.best is not None else descent.evaluated()
+        leaves = [p if p.shape else p[()] for p in found]
+        return unflatten(self.carried.params_structure, leaves)
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a descent to be gone on with."""
+        params = self.carried.names()
+        return {
+            "rows": self.examples.rows,
+            "data_sha256": digest(self.examples),
+            "validation_sha256": digest(self.validation),
+            "loss": shown(self.loss),
+            "optimizer": repr(self.optimizer),
+            "batch": repr(self.batches),
+            "order": repr(self.order),
+            "record": list(self.measures),
+            "metrics": list(self.metrics.named) if self.metrics else [],
+            "early_stopping": repr(self.stopping),
+            "parameters": params,
+        }
 
 
-def _check_numbers(epochs: Any, seed: Any, threads: Any) -> None:
-    for name, value, least in (("epochs", epochs, 0), ("seed", seed, 0), ("threads", threads, 1)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise TrainingError(f"{name} is {value!r}; expected a whole number from {least}")
-
-
-def _check_schedule(optimizer: Any) -> None:
-    if getattr(optimizer, "observer", None) is not None:
-        raise TrainingError(
-            "optim.plateau acts on what is measured, which cr.train does not hand to it yet",
-            "optim.cosine, step or one_cycle need no measurement",
-        )
-
-
-def _check_targets(
-    loss: Any, params: list[np.ndarray], model: Any, data: tuple[Any, ...], examples: Examples
-) -> None:
-    """A loss of ours knows which targets mean something; the native loop sees only numbers."""
-    if not (isinstance(loss, Loss) and len(data) in (2, 3) and callable(model)):
-        return
-    x, y, *weights = examples.tree([array[:1] for array in examples.arrays])
-    whole = examples.tree(list(examples.arrays))
-    if weights:
-        check_weights(np.asarray(whole[2]))
-    if isinstance(y, np.ndarray):
-        output = np.asarray(model(x))
-        loss.refuse(np.broadcast_to(output, (examples.rows, *output.shape[1:])), whole[1])
-
-
-def _evaluator(
-    loss: Any, carried: Carried, examples: Examples | None, threads: int | None
-) -> Evaluator | None:
-    if examples is None:
-        return None
-    function = as_totals(loss)
-
-    def value(given: list[Any], data: list[Any]) -> Any:
-        return function(unflatten(carried.params_structure, given), *examples.tree(data))
-
-    return Evaluator(value, carried.params, examples, threads)
+def _held_out(validation: Any, carried: Carried) -> Examples | None:
+    return None if validation is None else take_examples(validation, carried.dtype, "validation")

@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.compiler.lower.group import Nest, storage_of
 from chainrule.compiler.lower.loops import LOOPS
-from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
+from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
+from chainrule.compiler.lower.sums import Order
 from chainrule.ir.graph import Node
 from chainrule.ir.types import ArrayType, Shape, Size, sized
 

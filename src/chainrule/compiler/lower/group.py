@@ -3,7 +3,8 @@
 Each contraction and each reduction anchors a nest, and elementwise operations on its result join
 it. Reductions along a short last axis join a *rows* nest, in which one lane holds one row, so that
 a softmax with its loss and gradient is one loop. What only feeds a reduction, or depends on the
-inputs alone, is worked out where it is read.
+inputs alone, is worked out where it is read. A sum along the lanes joins the nest that works out
+what it is over, and sums of all of small arrays are one nest.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from chainrule.compiler.lower.lazy import DEAR, LONG, find_lazy, is_short, is_short_reduction
 from chainrule.compiler.lower.loops import LOOPS, results
-from chainrule.compiler.lower.prepare import Order, Prepared, is_general_reshape
+from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
+from chainrule.compiler.lower.sums import Order, lane_axis, renewed
 from chainrule.compiler.lower.views import (
     HOSTED,
     JOINED,
@@ -32,23 +35,6 @@ from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import Batch, Shape, Size
 
 Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check"]
-#: The longest axis that a rows nest unrolls.
-SHORT: Final = 32
-#: The most places at which a value is worked out anew for one element: a chain of values that
-#: each read their neighbours would else be worked out exponentially often.
-_MOST_PLACES: Final = 16
-#: Functions of so much code that they are written once, in a loop, not for each element of a row.
-_LONG: Final = frozenset(
-    {"gamma", "gammaln", "betaln", "digamma", "polygamma", "erfc", "erfcx", "erfinv", "ndtr",
-     "log_ndtr", "ndtri", "normal_hazard", "normal_hazard_excess", "tan"}
-)  # fmt: skip
-#: Operations worth storing rather than working out twice.
-_DEAR: Final = _LONG | {
-    "exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf",
-    "logaddexp", "power", "divide", "sqrt", "take", "log2", "log10", "xlogy", "xlog1py", "logit",
-    "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot", "cbrt",
-    "remainder", "fmod",
-}  # fmt: skip
 #: The operand that holds places, for the operations that read or write there.
 _PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
 #: What makes places that are there.
@@ -69,6 +55,20 @@ class Nest:
     anchor: Node | None
     members: dict[Node, None] = field(default_factory=dict)
     roots: list[Node] = field(default_factory=list)
+    #: For each reduction of a reduce nest the axis along which lanes run, None for a kept one.
+    lanes: dict[Node, int | None] = field(default_factory=dict)
+    #: Sums along the last axis of the order that are taken beside the anchor.
+    sums: dict[Node, None] = field(default_factory=dict)
+
+    def axes_of(self, root: Node) -> Order:
+        """The axes of the domain that a stored value has."""
+        axes = tuple(range(root.type.rank))
+        return tuple(sorted(self.order[:-1])) if root in self.sums else axes
+
+    @property
+    def is_across(self) -> bool:
+        """Whether the lanes run along an axis that the anchor reduces."""
+        return self.anchor is not None and self.lanes.get(self.anchor) is not None
 
     @property
     def shares(self) -> bool:
@@ -106,70 +106,45 @@ class _Cutter:
             for operand in map(behind_views, node.inputs)
         }
         self.forced |= {behind_views(x) for x, _, _ in _doubtful_places(self.graph)}
-        self.lazy = self._find_lazy()
+        self.beside = prepared.partial | prepared.terms
+        self.forced |= self.beside
+        self.renewed = renewed(self.graph, prepared.roles)
+        self.lazy = find_lazy(self.graph, self.forced)
 
     def run(self) -> list[Nest]:
-        for node in self.graph.nodes:
-            if (
+        waiting = self._place_ready(list(self.graph.nodes), frozenset())
+        while waiting:
+            waiting = self._place_ready(waiting, self._ready(waiting))
+        self._find_roots()
+        return [*self.nests, *_checks(self.graph)]
+
+    def _place_ready(self, nodes: list[Node], ready: frozenset[Node]) -> list[Node]:
+        """Place what does not wait for a sum that is not ready; what waits is given back."""
+        waiting: dict[Node, None] = {}
+        for node in nodes:
+            late = node in self.beside and node not in ready
+            if late or any(x in waiting for x in node.inputs):
+                waiting[node] = None
+            elif not (
                 node.op == "input"
                 or is_inline(node)
                 or is_general_reshape(node)
                 or node in self.lazy
             ):
-                continue
-            self._place(node)
-        self._find_roots()
-        return [*self.nests, *_checks(self.graph)]
+                self._place(node)
+        return list(waiting)
 
-    # -- what is worked out where it is read ---------------------------------------------------
-
-    def _find_lazy(self) -> set[Node]:
-        from_inputs: set[Node] = set()
-        for node in self.graph.nodes:
-            if (
-                node.op == "input"
-                or is_inline(node)
-                or node.op in MAPPED
-                or _is_short_reduction(node)
-            ):
-                if all(x in from_inputs for x in node.inputs):
-                    from_inputs.add(node)
-        lazy: set[Node] = set()
-        places: dict[Node, int] = {}  # at how many places a reader's element needs each value
-        for node in reversed(self.graph.nodes):
-            if node in self.forced:
-                continue
-            paths = self._paths(node)
-            readers = set(paths)
-            places[node] = _places(paths, {r: places[r] for r in readers & lazy})
-            if places[node] > _MOST_PLACES:
-                continue
-            if node in from_inputs and _is_short_reduction(node) and len(readers) == 1:
-                lazy.add(node)
-            if node.op not in MAPPED or node.op in _LONG:
-                continue
-            repeated = any(user.op == "broadcast" for user in self.graph.users[node])
-            if node.op in _DEAR and places[node] > 1:
-                continue
-            cheap = node.op not in _DEAR or (len(readers) == 1 and not repeated)
-            feeds_one = (len(readers) == 1 and not repeated) and all(
-                r.op in REDUCTIONS | RUNNING | {JOINED} or r in lazy for r in readers
-            )
-            if feeds_one or (node in from_inputs and cheap):
-                lazy.add(node)
-        return lazy
-
-    def _paths(self, node: Node) -> list[Node]:
-        """Who reads a value, seen through views, once for each way to it."""
-        found: list[Node] = []
-        stack = list(self.graph.users[node])
-        while stack:
-            user = stack.pop()
-            if is_view(user):
-                stack.extend(self.graph.users[user])
-            else:
-                found.append(user)
-        return found
+    def _ready(self, waiting: list[Node]) -> frozenset[Node]:
+        """Those of the late ones that wait for no other."""
+        blocked: set[Node] = set()
+        found: set[Node] = set()
+        for node in waiting:
+            if any(x in blocked for x in node.inputs):
+                blocked.add(node)
+            elif node in self.beside:
+                blocked.add(node)
+                found.add(node)
+        return frozenset(found)
 
     # -- joining and founding ------------------------------------------------------------------
 
@@ -177,19 +152,26 @@ class _Cutter:
         if node.op == "item":
             self.home[node] = self.home[node.inputs[0]]
             return
-        home = self._joinable(node)
+        home = self._beside(node) if node in self.beside else None
+        if home is not None and node in self.prepared.partial:
+            self.nests[home].sums[node] = None
+        if home is None:
+            home = self._joinable(node)
         if home is None:
             home = len(self.nests)
             self.nests.append(self._found(node))
-        self.nests[home].members[node] = None
+        nest = self.nests[home]
+        nest.members[node] = None
         self.home[node] = home
+        if nest.kind == "reduce" and node.op in REDUCTIONS and node not in nest.sums:
+            nest.lanes[node] = lane_axis(node, self.prepared.orders)
 
     def _found(self, node: Node) -> Nest:
         order = self.prepared.order(node)
         if node.op == "dot":
             return Nest("dot", node.type.shape, order, node)
         if node.op in REDUCTIONS:
-            if _is_short_reduction(node):
+            if is_short_reduction(node):
                 return Nest("rows", node.type.shape, (0,), None)
             return Nest("reduce", node.type.shape, order, node)
         if node.op in RUNNING:
@@ -200,8 +182,15 @@ class _Cutter:
             return Nest("kernel", node.type.shape, order, node)
         return Nest("map", node.type.shape, order, None)
 
-    def _reads(self, node: Node) -> list[tuple[Node, tuple[Label, ...]]]:
-        """The values of other nodes that computing this one reads, with their indices."""
+    def _reads(self, node: Node, beside: bool = False) -> list[tuple[Node, tuple[Label, ...]]]:
+        """The values of other nodes that computing this one reads, with their indices.
+
+        A sum that is taken ``beside`` what it is over reads that at the index at hand.
+        """
+        if beside and node in self.prepared.partial:
+            (x,) = node.inputs
+            known = (x in self.home) or x.op == "input"
+            return [(x, tuple(range(x.type.rank)))] if known else self._reads(x)
         labels: tuple[Label, ...] = tuple(range(node.type.rank))
         if node.op == "dot" or node.op in HOSTED | LOOPS:
             return [(behind_views(x), ()) for x in node.inputs]
@@ -222,6 +211,8 @@ class _Cutter:
             return None
         reads = self._reads(node)
         last = max((self._home_of(x) for x, _ in reads), default=-1)
+        if node.op in REDUCTIONS and not node.type.shape:
+            return self._other_sums(reads, last)
         if last < 0:
             return None
         nest = self.nests[last]
@@ -236,12 +227,48 @@ class _Cutter:
             )
         if node.op not in MAPPED or node.type.shape != nest.shape:
             return None
-        if nest.kind == "reduce" and nest.shape and node.op in _DEAR and _runs_across(nest.anchor):
+        if nest.shape and node.op in DEAR and nest.is_across:
             return None  # one number at a time: a nest of its own has lanes
         own: tuple[Label, ...] = tuple(range(node.type.rank))
         if self.prepared.order(node) != nest.order and self.prepared.orders.get(node) is not None:
             return None
         return last if all(labels == own for _, labels in inside) else None
+
+    def _other_sums(self, reads: list[tuple[Node, tuple[Label, ...]]], last: int) -> int | None:
+        """The last nest of whole reductions, if it does not work out what this one reads."""
+        if any(x in self.renewed for x, _ in reads):
+            return None  # not to make what renews a carried array wait for all the others
+        after = range(last + 1, len(self.nests))
+        found = (k for k in after if self.nests[k].kind == "reduce" and not self.nests[k].shape)
+        return max(found, default=None)
+
+    def _beside(self, node: Node) -> int | None:
+        """The nest of which each element gives one for this sum, or for this vector's."""
+        x = node.inputs[0] if node in self.prepared.partial else node
+        own: tuple[Label, ...] = tuple(range(x.type.rank))
+        reads = self._reads(node, beside=True)
+        last = max((self._home_of(y) for y, _ in reads), default=-1)
+        if last < 0:
+            new = (self.renewed[y] for y, at in reads if y in self.renewed and at == own)
+            last = max((self.home.get(y, -1) for y in new), default=-1)
+        if last < 0 or not self._hosts(self.nests[last], x):
+            return None
+        inside = [(y, labels) for y, labels in reads if self._home_of(y) == last]
+        fits = all(labels == own and not is_general_reshape(y) for y, labels in inside)
+        return last if fits and self._along(node, self.nests[last]) else None
+
+    def _hosts(self, nest: Nest, x: Node) -> bool:
+        if nest.kind not in ("map", "dot", "reduce") or nest.shape != x.type.shape:
+            return False
+        copies = all(member.op == "copy" for member in nest.members)
+        unknown = nest.kind == "dot" and not isinstance(nest.shape[nest.order[-1]], int)
+        return self.prepared.order(x) == nest.order and not copies and not unknown
+
+    def _along(self, node: Node, nest: Nest) -> bool:
+        """Whether a nest's lanes run as a sum needs them."""
+        if node in self.prepared.partial:
+            return axes_of(node) == nest.order[-1:] and not nest.is_across
+        return not (nest.is_across and node.op in DEAR)
 
     # -- what is stored ------------------------------------------------------------------------
 
@@ -249,7 +276,7 @@ class _Cutter:
         needed: dict[Node, None] = {}
         for index, nest in enumerate(self.nests):
             for member in nest.members:
-                for x, _ in self._reads(member):
+                for x, _ in self._reads(member, member in nest.sums):
                     if self._home_of(x) not in (-1, index):
                         needed[storage_of(x)] = None
         needed.update(dict.fromkeys(self.forced))
@@ -260,14 +287,6 @@ class _Cutter:
             if nest.anchor and nest.anchor.op in LOOPS:
                 nest.roots = results(nest.anchor, list(self.graph.users[nest.anchor]))
             assert nest.roots, f"a nest stores nothing: {nest}"
-
-
-def _places(paths: list[Node], lazy: dict[Node, int]) -> int:
-    """At how many places a value is worked out, if it is worked out where it is read.
-
-    Readers in one nest at the place itself would share it; to count them all keeps chains short.
-    """
-    return sum(lazy.get(reader, 1) for reader in paths)
 
 
 def _doubtful_places(graph: Graph) -> Iterator[tuple[Node, Size, str]]:
@@ -307,27 +326,10 @@ def behind_views(node: Node) -> Node:
     return node
 
 
-def _is_short_reduction(node: Node) -> bool:
-    """Along the last of two axes, short and of known size."""
-    if node.op not in REDUCTIONS:
-        return False
-    (x,) = node.inputs
-    return x.type.rank == 2 and axes_of(node) == (1,) and _is_short(x.type.shape)
-
-
-def _runs_across(node: Node | None) -> bool:
-    """Whether a reduction's lanes run along an axis that it reduces."""
-    return node is not None and node.inputs[0].type.rank - 1 in axes_of(node)
-
-
-def _is_short(shape: Shape) -> bool:
-    return all(isinstance(n, int) and n <= SHORT for n in shape[1:])
-
-
 def _fits_rows(node: Node, nest: Nest) -> bool:
     shape = node.type.shape
     if node.op in REDUCTIONS:
-        return _is_short_reduction(node) and shape[0] == nest.shape[0]
-    if node.op in _LONG and len(shape) > 1:
+        return is_short_reduction(node) and shape[0] == nest.shape[0]
+    if node.op in LONG and len(shape) > 1:
         return False
-    return 1 <= len(shape) <= 2 and shape[0] == nest.shape[0] and _is_short(shape)
+    return 1 <= len(shape) <= 2 and shape[0] == nest.shape[0] and is_short(shape)

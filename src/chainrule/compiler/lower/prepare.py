@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chainrule.compiler.lower.contraction import lane_side
 from chainrule.compiler.lower.loops import LOOPS, spelled
 from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.lower.sums import Order, split_sums
 from chainrule.compiler.lower.views import (
     HOSTED,
     KERNELS,
@@ -26,16 +27,19 @@ from chainrule.compiler.passes.build import copy
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 
-Order = tuple[int, ...]
-
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A graph ready to be cut into nests, and the layouts that are not row-major."""
+    """A graph ready to be cut into nests, and the layouts that are not row-major.
+
+    ``partial`` and ``terms`` are best worked out beside something else (see ``sums``).
+    """
 
     graph: Graph
     roles: Roles
     orders: dict[Node, Order]
+    partial: frozenset[Node] = frozenset()
+    terms: frozenset[Node] = frozenset()
 
     def order(self, node: Node) -> Order:
         """The axes of a value, outermost first."""
@@ -43,12 +47,14 @@ class Prepared:
 
 
 def prepare(graph: Graph, roles: Roles) -> Prepared:
-    """Copies where a value must be stored on its own, then layouts, then copies between them."""
+    """Copies where a value must be stored on its own, layouts and copies between them, sums."""
     graph = _own_outputs(rebuild(spelled(graph, roles), _store_operands))
     orders = _vote(graph, roles)
-    graph, orders = _copy_to_layout(graph, orders)
     _spread_orders(graph, roles, orders)
-    return Prepared(graph, roles, orders)
+    _lay_between(graph, orders)
+    graph, orders = _copy_to_layout(graph, orders)
+    sums = split_sums(graph, roles, orders)
+    return Prepared(sums.graph, roles, sums.orders, sums.partial, sums.terms)
 
 
 def natural(node: Node) -> Order:
@@ -121,24 +127,29 @@ def _contiguous_axis(
 
 def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dict[Node, Order]]:
     """Give products whose lane operand lies the wrong way a copy laid the right way."""
-    orders = dict(orders)
+    laid = dict(orders)
     copies: dict[tuple[Node, Order], Node] = {}
 
-    def relay(node: Node, inputs: tuple[Node, ...]) -> Node:
-        node = with_inputs(node, inputs)
+    def relay(old: Node, inputs: tuple[Node, ...]) -> Node:
+        node = with_inputs(old, inputs)
+        if old in orders:
+            laid[node] = orders[old]
         if node.op != "dot":
             return node
-        side, axis = lane_side(node, natural(node))
+        side, axis = lane_side(node, laid.get(node, natural(node)))
         operand = node.inputs[side]
         source, labels = source_of(operand)
-        if _contiguous_axis(source, labels, orders) == axis:
+        if _contiguous_axis(source, labels, laid) == axis:
             return node
         order = (*(k for k in range(operand.type.rank) if k != axis), axis)
         made = copies.setdefault((operand, order), copy(operand))
-        orders[made] = order
-        return with_inputs(node, tuple(made if x is operand else x for x in inputs))
+        laid[made] = order
+        after = with_inputs(node, tuple(made if x is operand else x for x in inputs))
+        if node in laid:
+            laid[after] = laid[node]
+        return after
 
-    return rebuild(graph, relay), orders
+    return rebuild(graph, relay), laid
 
 
 def _spread_orders(graph: Graph, roles: Roles, orders: dict[Node, Order]) -> None:
@@ -156,13 +167,40 @@ def _spread_orders(graph: Graph, roles: Roles, orders: dict[Node, Order]) -> Non
 
 def _color(node: Node, order: Order, graph: Graph, orders: dict[Node, Order]) -> None:
     """Mark a value and all of its shape that it is computed from or together with."""
-    stack = [node]
+    orders.update(dict.fromkeys(_together(node, graph, orders), order))
+
+
+def _together(node: Node, graph: Graph, orders: dict[Node, Order]) -> list[Node]:
+    """A value and all of its shape that it is computed from or together with."""
+    stack, found = [node], dict[Node, None]()
     while stack:
         node = stack.pop()
-        if node in orders or not (node.op in ELEMENTWISE or node.op == "dot"):
+        if node in orders or node in found or not (node.op in ELEMENTWISE or node.op == "dot"):
             continue
         if any(is_general_reshape(x) or x.op in LOOPS for x in graph.users[node]):
             continue  # its memory is read in another shape, which only row-major memory allows
-        orders[node] = order
+        found[node] = None
         near = [*(node.inputs if node.op != "dot" else ()), *graph.users[node]]
         stack.extend(x for x in near if x.type.shape == node.type.shape)
+    return list(found)
+
+
+def _lay_between(graph: Graph, orders: dict[Node, Order]) -> None:
+    """Compute a matrix that stands between products in the layout that the later one wants."""
+    for node in reversed(graph.nodes):
+        if node.op != "dot" or node not in orders:
+            continue
+        side, axis = lane_side(node, orders[node])
+        source, labels = source_of(node.inputs[side])
+        wanted = (1, 0) if labels[:1] == (axis,) else (0, 1)
+        if wanted == (1, 0) and source.type.rank == 2:
+            found = _together(source, graph, orders)
+            if all(_is_between(x, graph) for x in found):
+                orders.update(dict.fromkeys(found, wanted))
+
+
+def _is_between(node: Node, graph: Graph) -> bool:
+    """Whether a value's layout is nobody's but its own: it comes from no input and goes nowhere."""
+    near = [x for x in node.inputs if x.type.shape == node.type.shape and node.op != "dot"]
+    static = all(isinstance(n, int) for n in node.type.shape)
+    return static and node not in graph.outputs and all(x.op != "input" for x in near)

@@ -77,8 +77,9 @@ def reads(
         if member.op == "dot":
             found += [result_labels(member, side) for side in (0, 1)]
             continue
-        labels: tuple[Label, ...] = tuple(range(member.type.rank))
-        found += [r for r in references(member, labels, stored) if r[0] not in nest.members]
+        value = member.inputs[0] if member in nest.sums else member  # at the index at hand
+        labels: tuple[Label, ...] = tuple(range(value.type.rank))
+        found += [r for r in references(value, labels, stored) if r[0] not in nest.members]
     return found
 
 
@@ -95,8 +96,10 @@ def accesses(prepared: Prepared, memory: Memory, work: Work) -> list[Access]:
     for node, labels in reads(prepared, work, dict.fromkeys(memory.of)):
         part = _part(labels, axis) if work.shares and not is_general_reshape(node) else None
         found.append(Access(memory.of[node].slot, False, part))
-    own = axis if axis >= 0 and work.shares else None
-    return found + [Access(memory.of[root].slot, True, own) for root in work.roots]
+    for root in work.roots:
+        own = _part(work.axes_of(root), axis) if work.shares else None
+        found.append(Access(memory.of[root].slot, True, own))
+    return found
 
 
 def _conflict(a: list[Access], a_key: Key, b: list[Access], b_key: Key) -> bool:

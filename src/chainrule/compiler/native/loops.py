@@ -7,14 +7,20 @@ from collections.abc import Callable
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.native.emit import I64, Val
 from chainrule.compiler.native.memory import Entry, Index, Lanes
+from chainrule.compiler.native.sums import (
+    SIDE_BY_SIDE,
+    across,
+    nested,
+    operand_index,
+    store,
+    sum_row,
+)
 from chainrule.compiler.native.values import Body
 from chainrule.compiler.passes.build import axes_of
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 
 LOW, HIGH = Val(I64, "%low"), Val(I64, "%high")
-#: How many vectors of one row are summed side by side, to hide the latency of an addition.
-_SIDE_BY_SIDE = 4
 
 
 def write_loops(body: Body, nest: Nest, exact: bool) -> None:
@@ -25,7 +31,7 @@ def write_loops(body: Body, nest: Nest, exact: bool) -> None:
     if nest.kind == "rows":
         lanes_over(body, LOW, HIGH, None, exact, lambda at: _store_rows(body, nest, at))
     elif nest.kind == "map":
-        _over_axes(body, nest, lambda indices: store(body, nest, *indices), exact)
+        _over_axes(body, nest, lambda _: None, exact)
     else:
         _reduce(body, nest, exact)
 
@@ -80,26 +86,32 @@ def _strips_over(
     body: Body, low: Val, high: Val, size: Size, exact: bool, write: Callable[[list[Lanes]], None]
 ) -> None:
     """``write`` for several runs of lanes side by side while they fit, then for one at a time."""
-    e, block = body.e, _SIDE_BY_SIDE * body.lanes
+    e, block = body.e, SIDE_BY_SIDE * body.lanes
     if isinstance(size, int) and size < block:
         lanes_over(body, low, high, None, exact, lambda at: write([at]))
         return
 
     def strip(at: Val, _: list[Val]) -> list[Val]:
         with body.block():
-            write([Lanes(at, None, k * body.lanes) for k in range(_SIDE_BY_SIDE)])
+            write([Lanes(at, None, k * body.lanes) for k in range(SIDE_BY_SIDE)])
         return [e.add(at, e.i64(block))]
 
     (rest,) = e.loop(low, e.sub(high, e.i64(block - 1)), block, strip, [low])
     lanes_over(body, rest, high, None, exact, lambda at: write([at]))
 
 
-def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exact: bool) -> None:
+def _over_axes(body: Body, nest: Nest, ready: Callable[[list[Index]], None], exact: bool) -> None:
     """Loop over the domain, the lanes along the last axis of the order.
 
-    A reduction gets several neighbouring runs of lanes at a time, any other nest one.
+    At each place ``ready`` works out what the nest is about; then it is stored. A reduction gets
+    several neighbouring runs of lanes at a time, any other nest one.
     """
     rank = len(nest.shape)
+
+    def write(indices: list[Index]) -> None:
+        ready(indices)
+        store(body, nest, *indices)
+
     if rank == 0:
         with body.e.when(body.e.compare("lt", LOW, HIGH)):
             write([()])
@@ -121,6 +133,8 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exa
 
         if depth < rank - 1:
             _loop(body, low, high, 1, at)
+        elif nest.sums:
+            sum_row(body, nest, entries, lambda runs: indices(axis, runs), ready)
         elif nest.kind == "reduce":
             _strips_over(body, low, high, size, exact, lambda runs: write(indices(axis, runs)))
         else:
@@ -131,15 +145,6 @@ def _over_axes(body: Body, nest: Nest, write: Callable[[list[Index]], None], exa
 
 
 # -- what is stored ----------------------------------------------------------------------------
-
-
-def store(body: Body, nest: Nest, *indices: Index) -> None:
-    """Work out and store all that a nest stores at some places of its domain."""
-    # All values first: one may need the old value that another is stored over.
-    places = [(root, index) for index in indices for root in nest.roots]
-    values = [body.value(root, index) for root, index in places]
-    for (root, index), value in zip(places, values, strict=True):
-        body.store(body.stored[root], index, value)
 
 
 def _store_rows(body: Body, nest: Nest, rows: Lanes) -> None:
@@ -162,29 +167,28 @@ def _reduce(body: Body, nest: Nest, exact: bool) -> None:
     node = nest.anchor
     assert node is not None
 
-    def across(index: Index) -> None:
-        _finish(body, nest, node, index, _across(body, node, index))
+    def whole(_: list[Index]) -> None:
+        for each in nest.lanes:
+            body.know(each, (), across(body, each, nest.lanes[each], ()))
+
+    def one(index: Index) -> None:
+        body.know(node, index, across(body, node, nest.lanes[node], index))
+        store(body, nest, index)
 
     def along(indices: list[Index]) -> None:
         for index, value in zip(indices, _along(body, node, indices), strict=True):
-            _finish(body, nest, node, index, value)
+            body.know(node, index, value)
 
-    if node.inputs[0].type.rank - 1 in axes_of(node):
-        _over_scalars(body, nest, across)
+    if not nest.shape:
+        _over_axes(body, nest, whole, exact)
+    elif nest.is_across:
+        _over_scalars(body, nest, one)
     else:
         _over_axes(body, nest, along, exact)
 
 
-def _finish(body: Body, nest: Nest, node: Node, index: Index, value: Val) -> None:
-    body.know(node, index, value)
-    store(body, nest, index)
-
-
 def _over_scalars(body: Body, nest: Nest, write: Callable[[Index], None]) -> None:
     """Loop over the domain without lanes: they run along an axis that is reduced."""
-    if not nest.shape:
-        _over_axes(body, nest, lambda indices: write(*indices), exact=True)
-        return
     entries: dict[int, Val] = {}
 
     def descend(depth: int) -> None:
@@ -203,111 +207,12 @@ def _over_scalars(body: Body, nest: Nest, write: Callable[[Index], None]) -> Non
     descend(0)
 
 
-def _operand_index(node: Node, index: Index, reduced: dict[int, Entry]) -> Index:
-    kept = iter(index)
-    rank = node.inputs[0].type.rank
-    return tuple(reduced[k] if k in reduced else next(kept) for k in range(rank))
-
-
 def _along(body: Body, node: Node, indices: list[Index]) -> list[Val]:
     """Lanes along a kept axis: each lane reduces its own column, neighbours side by side."""
     start = [body.e.splat(body.neutral(node), body.lanes)] * len(indices)
 
     def take(reduced: dict[int, Entry], so_far: list[Val]) -> list[Val]:
-        places = [_operand_index(node, index, reduced) for index in indices]
+        places = [operand_index(node, index, reduced) for index in indices]
         return [body.combine(node, x, at) for x, at in zip(so_far, places, strict=True)]
 
-    return _nested(body, node, list(axes_of(node)), {}, start, take)
-
-
-def _nested(
-    body: Body, node: Node, axes: list[int], reduced: dict[int, Entry], so_far: list[Val],
-    write: Callable[[dict[int, Entry], list[Val]], list[Val]],
-) -> list[Val]:  # fmt: skip
-    """Loops over reduced axes, outermost first, carrying the partial results."""
-    if not axes:
-        return write(reduced, so_far)
-    axis, *rest = axes
-    size = body.size(node.inputs[0].type.shape[axis])
-
-    def run(at: Val, carried: list[Val]) -> list[Val]:
-        with body.block():
-            return _nested(body, node, rest, {**reduced, axis: at}, carried, write)
-
-    return body.e.loop(body.e.i64(0), size, 1, run, so_far)
-
-
-def _across(body: Body, node: Node, index: Index) -> Val:
-    """Lanes along the last, reduced axis: partial results side by side, then joined in a tree."""
-    *outer, last = axes_of(node)
-    width = _SIDE_BY_SIDE if _is_long(node.inputs[0].type.shape[last], body.lanes) else 1
-    start = [body.e.splat(body.neutral(node), body.lanes)] * width
-    parts = _nested(body, node, outer, {}, start, lambda reduced, so_far: _run(
-        body, node, index, reduced, last, so_far
-    ))  # fmt: skip
-    total = parts[0]
-    for part in parts[1:]:
-        total = body.join(node, total, part)
-    return _fold_lanes(body, node, total)
-
-
-def _is_long(size: Size, lanes: int) -> bool:
-    return not isinstance(size, int) or size >= _SIDE_BY_SIDE * lanes
-
-
-def _run(
-    body: Body,
-    node: Node,
-    index: Index,
-    reduced: dict[int, Entry],
-    last: int,
-    so_far: list[Val],
-) -> list[Val]:
-    """One row: blocks of several vectors, then single vectors, then the lanes that are left."""
-    e, lanes = body.e, body.lanes
-    size = body.size(node.inputs[0].type.shape[last])
-
-    def take(at: Lanes, value: Val) -> Val:
-        return body.combine(node, value, _operand_index(node, index, {**reduced, last: at}))
-
-    block = lanes * len(so_far)
-    whole_blocks = _multiple(body, size, block)
-    whole = _multiple(body, size, lanes)
-
-    def blocks(at: Val, carried: list[Val]) -> list[Val]:
-        with body.block():
-            return [take(Lanes(at, None, k * lanes), c) for k, c in enumerate(carried)]
-
-    def singles(at: Val, carried: list[Val]) -> list[Val]:
-        with body.block():
-            return [take(Lanes(at), carried[0])]
-
-    parts = e.loop(e.i64(0), whole_blocks, block, blocks, so_far)
-    if len(so_far) > 1:
-        parts[:1] = e.loop(whole_blocks, whole, lanes, singles, parts[:1])
-    if size.text.isdigit() and int(size.text) % lanes == 0:
-        return parts
-    with body.block():
-        rest = e.sub(size, whole) if size.text.startswith("%") else e.i64(int(size.text) % lanes)
-        valid: Val | int = rest if rest.text.startswith("%") else int(rest.text)
-        before = parts[0]
-        taken = take(Lanes(whole, valid), before)
-        parts[0] = e.select(e.first_lanes(lanes, rest), taken, before)
-    return parts
-
-
-def _multiple(body: Body, size: Val, of: int) -> Val:
-    """The largest multiple of ``of`` (a power of two) that is not above ``size``."""
-    if size.text.startswith("%"):
-        return body.e.and_(size, body.e.i64(-of))
-    return body.e.i64(int(size.text) // of * of)
-
-
-def _fold_lanes(body: Body, node: Node, x: Val) -> Val:
-    """The lanes of a vector joined: halves onto halves, in one fixed order."""
-    lanes = body.lanes
-    while lanes > 1:
-        lanes //= 2
-        moved = body.e.shuffle(x, x, [(k + lanes) % body.lanes for k in range(body.lanes)])
-        x = body.join(node, x, moved)
-    return body.e.extract(x, 0)
+    return nested(body, node, list(axes_of(node)), {}, start, take)

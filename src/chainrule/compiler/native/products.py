@@ -18,9 +18,11 @@ from chainrule.compiler.lower.buffers import GRANULE, Buffer, Extent, itemsize
 from chainrule.compiler.lower.contraction import Loop, lane_side, operand_loops, source_loops
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.native.emit import NativeType, Val
-from chainrule.compiler.native.loops import HIGH, LOW, store
+from chainrule.compiler.native.loops import HIGH, LOW
 from chainrule.compiler.native.memory import Entry, Index, Lanes, Near, kind_of, memory_kind
+from chainrule.compiler.native.sums import neutral, store, take_sums
 from chainrule.compiler.native.target import Target
+from chainrule.compiler.native.tile_sums import RowSums
 from chainrule.compiler.native.values import Body
 from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Node
@@ -216,17 +218,19 @@ class _Tiles:
         ]
         self._ask_for_old(row, height, columns)
         sums = self._sums(row, height, columns)
+        totals = RowSums(self.body, self.nest)
         if self._is_long:
-            self._finish_by_rows(row, height, columns, sums)
-            return
-        for q in range(height):
-            self._finish(Near(row, q), columns, sums[q * width : (q + 1) * width])
+            self._finish_by_rows(row, height, columns, sums, totals)
+        else:
+            for q in range(height):
+                totals.add(self._finish(Near(row, q), columns, sums[q * width : (q + 1) * width]))
+        totals.store(row, self.outer, self.rows_axis, column)
 
     def _ask_for_old(self, row: Val, height: int, columns: list[Lanes]) -> None:
         """What is written over is read first: ask for it before the inner loop, not after."""
         for root in self.nest.roots:
             buffer = self.body.stored[root]
-            if buffer.owner != "state":
+            if root in self.nest.sums or buffer.owner != "state":
                 continue
             for q in range(height):
                 for lane in columns:
@@ -243,29 +247,54 @@ class _Tiles:
         """Whether what follows the product is too much code to be written for each vector."""
         return any(member.op in self.body.e.functions for member in self.nest.members)
 
-    def _finish_by_rows(self, row: Val, height: int, columns: list[Lanes], sums: list[Val]) -> None:
+    def _finish_by_rows(
+        self, row: Val, height: int, columns: list[Lanes], sums: list[Val], totals: RowSums
+    ) -> None:
         """Lay the tile into memory, and work out what follows in a loop over its rows."""
         e, body, width = self.body.e, self.body, len(columns)
         kind, lanes = self.type.kind, body.lanes
         tile = body.once(("tile", len(sums)), lambda: e.room(self.type, len(sums)))
         for k, value in enumerate(sums):
             e.store(value, e.pointer(tile, e.i64(k * lanes), kind))
+        kept = [self._room_for_rows(node, height) for node in self.nest.sums]
 
         def finish(q: Val, _: list[Val]) -> list[Val]:
             with body.block():
                 begin = e.pointer(tile, e.mul(q, e.i64(width * lanes)), kind)
                 places = [e.pointer(begin, e.i64(k * lanes), kind) for k in range(width)]
-                self._finish(e.add(row, q), columns, [e.load(x, self.type) for x in places])
+                loaded = [e.load(x, self.type) for x in places]
+                found = self._finish(e.add(row, q), columns, loaded)
+                for value, room in zip(found, kept, strict=True):
+                    e.store(value, e.pointer(room, e.mul(q, e.i64(lanes)), value.type.kind))
             return []
 
         e.loop(e.i64(0), e.i64(height), 1, finish)
+        for q in range(height):
+            totals.add(
+                [
+                    self._row_in(room, node, q)
+                    for node, room in zip(self.nest.sums, kept, strict=True)
+                ]
+            )
 
-    def _finish(self, at: Entry, columns: list[Lanes], sums: list[Val]) -> None:
-        """Work out and store what follows from one row of the tile."""
+    def _room_for_rows(self, node: Node, height: int) -> Val:
+        """Memory for a sum's vector of each row of a tile."""
+        type_ = NativeType(kind_of(node.type.dtype), self.body.lanes)
+        return self.body.once(("rows", node, height), lambda: self.body.e.room(type_, height))
+
+    def _row_in(self, room: Val, node: Node, q: int) -> Val:
+        e, type_ = self.body.e, NativeType(kind_of(node.type.dtype), self.body.lanes)
+        return e.load(e.pointer(room, e.i64(q * self.body.lanes), type_.kind), type_)
+
+    def _finish(self, at: Entry, columns: list[Lanes], sums: list[Val]) -> list[Val]:
+        """Work out, add up and store what follows from one row of the tile."""
+        found = [neutral(self.body, node) for node in self.nest.sums]
         for lane, value in zip(columns, sums, strict=True):
             index = self._index(at, lane)
             self.body.know(self.anchor, index, value)
+            found = take_sums(self.body, self.nest, lane, index, found)
             store(self.body, self.nest, index)
+        return found
 
     def _sums(self, row: Val, height: int, columns: list[Lanes]) -> list[Val]:
         """Loops over the contracted axes, the last one innermost, carrying the tile."""

@@ -35,8 +35,54 @@ def epoch_key(seed: int, stream: int, epoch: int) -> int:
     """The key of one epoch of one stream of a seed."""
     key = mix(seed + _GOLDEN)
     for part in (stream, epoch):
-        key = mix(mix(key + _GOLDEN) + part)
+        key = derived(key, part)
     return key
+
+
+def derived(key: int, part: int) -> int:
+    """The key of one part of what a key stands for."""
+    return mix(mix(key + _GOLDEN) + part)
+
+
+def below(key: int, n: int) -> int:
+    """One draw from 0 ... n - 1."""
+    return (mix(key + _GOLDEN) * n) >> 64
+
+
+#: The step from one draw's number to the next one's, as LLVM writes it.
+SIGNED_GOLDEN: Final = _GOLDEN - (1 << 64)
+
+
+def hash_text(x: str, y: str) -> str:
+    """LLVM text: y becomes ``mix`` of x. The names %h0 ... %h6 are its own."""
+    return f"""\
+  %h0 = lshr i64 {x}, 30
+  %h1 = xor i64 {x}, %h0
+  %h2 = mul i64 %h1, {_MIX[0] - (1 << 64)}
+  %h3 = lshr i64 %h2, 27
+  %h4 = xor i64 %h2, %h3
+  %h5 = mul i64 %h4, {_MIX[1] - (1 << 64)}
+  %h6 = lshr i64 %h5, 31
+  {y} = xor i64 %h5, %h6"""
+
+
+def draw_text(number: str, bound: str, drawn: str) -> str:
+    """LLVM text: the draw of this number below a bound, of the key %key; %d0 ... are its own."""
+    return f"""\
+  %d0 = mul i64 {number}, {SIGNED_GOLDEN}
+  %d1 = add i64 %d0, %key
+{hash_text("%d1", "%d2")}
+  %d3 = zext i64 %d2 to i128
+  %d4 = zext i64 {bound} to i128
+  %d5 = mul i128 %d3, %d4
+  %d6 = lshr i128 %d5, 64
+  {drawn} = trunc i128 %d6 to i64"""
+
+
+def native(text: str, name: str, *arguments: Any) -> Any:
+    """A function of LLVM text, for this machine, that returns nothing."""
+    target, signature = host(), ctypes.CFUNCTYPE(None, *arguments)
+    return assemble(text.replace("TRIPLE", target.triple), target, name, signature)
 
 
 _TEXT: Final = f"""
@@ -49,21 +95,7 @@ entry:
 draw:
   %i = phi i64 [ 0, %entry ], [ %next, %draw ]
   %next = add i64 %i, 1
-  %a = mul i64 %next, {_GOLDEN - (1 << 64)}
-  %b = add i64 %a, %key
-  %b30 = lshr i64 %b, 30
-  %c = xor i64 %b, %b30
-  %d = mul i64 %c, {_MIX[0] - (1 << 64)}
-  %d27 = lshr i64 %d, 27
-  %e = xor i64 %d, %d27
-  %f = mul i64 %e, {_MIX[1] - (1 << 64)}
-  %f31 = lshr i64 %f, 31
-  %r = xor i64 %f, %f31
-  %wide = zext i64 %r to i128
-  %bound = zext i64 %next to i128
-  %product = mul i128 %wide, %bound
-  %high = lshr i128 %product, 64
-  %j = trunc i128 %high to i64
+{draw_text("%next", "%next", "%j")}
   %at = getelementptr inbounds i32, ptr %order, i64 %i
   %from = getelementptr inbounds i32, ptr %order, i64 %j
   %moved = load i32, ptr %from, align 4
@@ -80,9 +112,7 @@ done:
 
 @cache
 def _native() -> Any:
-    signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64)
-    target = host()
-    return assemble(_TEXT.replace("TRIPLE", target.triple), target, "shuffle", signature)
+    return native(_TEXT, "shuffle", ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64)
 
 
 def shuffle_into(order: np.ndarray, n: int, key: int) -> None:

@@ -1,0 +1,153 @@
+"""The options of the commands as typer takes them: names, help and the panel that each is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule.cli import names
+
+TABLE, NETWORK, OPTIMISER, ROWS, END, SEEN, FOLDER, OUTPUT = (
+    "Table", "Network and loss", "Optimiser", "Order and batches", "When it ends", "What is shown",
+    "Run folder", "Output",
+)  # fmt: skip
+
+
+def _option(spelled: str, value: str, text: str, panel: str, **more: Any) -> Any:
+    return typer.Option(
+        *spelled.split(), metavar=value or None, help=text, rich_help_panel=panel, **more
+    )
+
+
+def _any_of(known: Sequence[str]) -> str:
+    return f"{', '.join(known[:-1])} or {known[-1]}"
+
+
+_DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
+_RUN = "The folder of a run, as `chainrule train` printed it."
+Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
+Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", OUTPUT)]
+Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", OUTPUT)]
+
+# -- the table -------------------------------------------------------------------------------------
+
+Target = Annotated[
+    str | None,
+    _option("--target -t", "COLUMN", "The column to predict.", TABLE, show_default=False),
+]
+Task = Annotated[str, _option("--task", "TASK", f"{_any_of(names.TASKS)}.", TABLE)]
+Drop = Annotated[
+    str, _option("--drop", "A,B,...", "Columns not to use: a,b,c.", TABLE, show_default=False)
+]
+
+# -- the network and its loss ----------------------------------------------------------------------
+
+Hidden = Annotated[
+    str, _option("--hidden", "SIZES", "Sizes of the hidden layers; none: a linear model.", NETWORK)
+]
+Activation = Annotated[
+    str, _option("--activation", "NAME", "relu, tanh, sigmoid, gelu, softplus, ...", NETWORK)
+]
+_LOSS = (
+    f"auto; for numbers {_any_of(names.NUMBER_LOSSES)}; for counts "
+    f"{_any_of(names.COUNT_LOSSES)}; for amounts above 0 {names.AMOUNT_LOSSES[0]}; for classes "
+    f"{_any_of(names.CLASS_LOSSES)}."
+)
+Loss = Annotated[str, _option("--loss", "NAME", _LOSS, NETWORK)]
+_QUANTILE = "With --loss quantile: the share of rows to lie below the prediction; 0.5: the median."
+Quantile = Annotated[
+    float | None, _option("--quantile", "Q", _QUANTILE, NETWORK, show_default=False)
+]
+
+# -- the optimiser ---------------------------------------------------------------------------------
+
+Optimizer = Annotated[
+    str, _option("--optimizer", "NAME", f"{_any_of(names.OPTIMIZERS)}.", OPTIMISER)
+]
+_RATE = "A number; or auto: found by trying growing rates for a moment, or by rule in a short run."
+LearningRate = Annotated[str, _option("--learning-rate", "RATE", _RATE, OPTIMISER)]
+_SCHEDULE = f"Of the learning rate: {_any_of(names.SCHEDULES)}."
+Schedule = Annotated[str, _option("--schedule", "NAME", _SCHEDULE, OPTIMISER)]
+Warmup = Annotated[
+    int, _option("--warmup", "STEPS", "Climb to the learning rate in so many steps.", OPTIMISER)
+]
+_MOMENTUM = (
+    "For sgd and nesterov 0.9 unless given; rmsprop, muon and schedule-free-sgd take it too."
+)
+Momentum = Annotated[
+    float | None, _option("--momentum", "M", _MOMENTUM, OPTIMISER, show_default=False)
+]
+_DECAY = "How strongly weights are pulled to 0; unless given the optimiser's own."
+WeightDecay = Annotated[
+    float | None, _option("--weight-decay", "W", _DECAY, OPTIMISER, show_default=False)
+]
+ClipNorm = Annotated[
+    float | None,
+    _option("--clip-norm", "L", "Shorten gradients to L.", OPTIMISER, show_default=False),
+]
+_AVERAGE = f"Keep an average of the weights: {_any_of(names.AVERAGES)}."
+Average = Annotated[str, _option("--average", "KIND", _AVERAGE, OPTIMISER)]
+
+# -- order and batches -----------------------------------------------------------------------------
+
+Batch = Annotated[str, _option("--batch", "ROWS", "Rows per step, or all.", ROWS)]
+_BATCHES = f"How the batch grows from --batch: {_any_of(names.BATCH_SCHEDULES)}."
+BatchSchedule = Annotated[str, _option("--batch-schedule", "NAME", _BATCHES, ROWS)]
+Order = Annotated[str, _option("--order", "NAME", f"Of the rows: {_any_of(names.ORDERS)}.", ROWS)]
+_REMAINDER = "Rows that do not fill a batch: drop, a smaller batch, or carry to the next epoch."
+Remainder = Annotated[str, _option("--remainder", "NAME", _REMAINDER, ROWS)]
+Seed = Annotated[
+    int, _option("--seed", "N", "Of the split, the first weights and the order of rows.", ROWS)
+]
+Threads = Annotated[
+    int | None,
+    _option("--threads", "N", "Default: chosen by the network's size.", ROWS, min=1),
+]
+
+# -- when it ends ----------------------------------------------------------------------------------
+
+Epochs = Annotated[int, _option("--epochs", "N", "Passes over the training rows.", END)]
+_PATIENCE = "Stop after N epochs without a better validation loss; the best weights are kept."
+Patience = Annotated[int | None, _option("--patience", "N", _PATIENCE, END, show_default=False)]
+_MAX_TIME = "Stop training after 30s, 5m, 2h or so many seconds; --resume goes on."
+MaxTime = Annotated[str | None, _option("--max-time", "TIME", _MAX_TIME, END, show_default=False)]
+_ON_NAN = "If the loss is not finite: stop, skip the update, or roll-back and halve the rate."
+OnNan = Annotated[str, _option("--on-nan", "POLICY", _ON_NAN, END)]
+
+# -- what is shown and recorded --------------------------------------------------------------------
+
+_METRIC = "Score the validation rows at each epoch: accuracy, roc_auc, rmse, mae, ...; repeatable."
+Metric = Annotated[
+    list[str] | None, _option("--metric -m", "NAME", _METRIC, SEEN, show_default=False)
+]
+_RECORD = f"Of each step, beside loss, rate and batch: all, or of {_any_of(names.MEASURES)}."
+Record = Annotated[str, _option("--record", "A,B,...", _RECORD, SEEN, show_default=False)]
+TensorBoard = Annotated[
+    Path | None,
+    _option("--tensorboard", "DIR", "Write event files into DIR.", SEEN, show_default=False),
+]
+Diagnose = Annotated[
+    bool, _option("--diagnose", "", "At the end, measure curvature, units and gradients.", SEEN)
+]
+
+# -- the run folder --------------------------------------------------------------------------------
+
+Out = Annotated[
+    Path | None,
+    _option("--out -o", "RUN", "Folder of the run; default: the next runs/NAME-n.", FOLDER),
+]
+Resume = Annotated[
+    bool, _option("--resume", "", "Continue the run in --out, with the options it has.", FOLDER)
+]
+Keep = Annotated[int, _option("--keep", "K", "Checkpoints kept, beside the best.", FOLDER)]
+CheckpointEvery = Annotated[
+    str, _option("--checkpoint-every", "TIME", "Time between checkpoints.", FOLDER)
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="A .csv or .parquet file; default: CSV on stdout."),
+]

@@ -1,0 +1,95 @@
+"""What is done about a loss that is not finite: stop, skip the update, or roll back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from chainrule.errors import TrainingError
+
+Policy: TypeAlias = Literal["stop", "skip", "roll back"]
+POLICIES: Final = ("stop", "skip", "roll back")
+#: What a roll back multiplies the learning rate by, and how often it may.
+FACTOR: Final = 0.5
+MOST: Final = 20
+#: Updates skipped one after the other, after which it is no longer a bad batch.
+MOST_SKIPPED: Final = 100
+_KEPT: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A descent as it stood at a check point: all of it that a later step changes."""
+
+    leaves: list[np.ndarray]
+    position: dict[str, Any]
+    epochs: int
+    decisions: int
+
+
+@dataclass(eq=False)
+class Faults:
+    """The policy, and what it needs.
+
+    Attributes:
+        policy: "stop", "skip" or "roll back".
+        count: how often it has rolled back.
+        skipped: updates skipped one after the other, up to now.
+    """
+
+    policy: Policy = "stop"
+    count: int = 0
+    skipped: int = 0
+    _snapshots: list[Snapshot] = field(default_factory=list)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether snapshots are wanted."""
+        return self.policy == "roll back"
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """One to go back to, if it is finite."""
+        if all(np.isfinite(leaf).all() for leaf in snapshot.leaves if leaf.dtype.kind == "f"):
+            self._snapshots = [*self._snapshots[1 - _KEPT :], snapshot]
+
+    def take(self) -> Snapshot:
+        """The last one; each time an earlier one, as long as there is one."""
+        self.count += 1
+        return self._snapshots.pop() if len(self._snapshots) > 1 else self._snapshots[0]
+
+    def note_skipped(self, losses: np.ndarray, first: int) -> None:
+        """Count the updates that were skipped at the end of a chunk.
+
+        Raises:
+            TrainingError: too many one after the other.
+        """
+        finite = np.flatnonzero(np.isfinite(losses))
+        run = len(losses) - 1 - finite[-1] if len(finite) else self.skipped + len(losses)
+        self.skipped = int(run)
+        if self.skipped >= MOST_SKIPPED:
+            raise TrainingError(
+                f"the loss was not finite at {self.skipped} steps one after the other, up to step "
+                f"{first + len(losses)}: all of them were skipped",
+                'look at the data and the learning rate, or use on_nan="roll back"',
+            )
+
+
+def first_bad(losses: np.ndarray) -> int | None:
+    """The first step of a chunk whose loss is not finite."""
+    finite = np.isfinite(losses)
+    return None if finite.all() else int(np.argmin(finite))
+
+
+def stop_error(at: int, steps: int, rate: float, value: float, advice: str = "") -> TrainingError:
+    """The error of the policy "stop"; steps count from 0."""
+    if at == 0:
+        return TrainingError(
+            f"the loss is {value} before the first update",
+            "look for NaN, infinite or very large values in the data and the first weights",
+        )
+    return TrainingError(
+        f"the loss became {value} at step {at + 1} of {steps}, learning rate {rate:.3g}",
+        advice or f"try a learning rate of {min(rate / 10, 0.1):.1g}",
+    )
