@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from time import perf_counter
+from typing import Final
 
 import numpy as np
 
+from chainrule.diagnosis.finding import Finding
+from chainrule.diagnosis.rule import Rule
+from chainrule.diagnosis.watch import divergence_advice, watch
+from chainrule.evaluation.examples import Examples
+from chainrule.evaluation.objective import Objective
+from chainrule.tracing.trees import paths
 from chainrule.training.descent import Descent
 
 #: Parameters of so many bytes are copied before each chunk, so that advice can be given on them.
 _SMALL: Final = 1 << 22
+#: The record is looked at when so many times the last look's time have passed.
+_SELDOM: Final = 50
 
 
 @dataclass(eq=False)
@@ -19,29 +28,66 @@ class Advice:
     """Looks at the record, and at the loss around the last finite parameters.
 
     Attributes:
-        diverged: (parameters as leaves, learning rate) -> what to try, in words.
-        findings: (record, steps left) -> what is noticed, cheaply.
+        objective: makes the loss over all rows; called when the loss has diverged.
+        rule: what the optimiser makes of a gradient.
+        findings: what has been noticed, each kind once.
     """
 
-    diverged: Callable[[list[np.ndarray], float], str] | None = None
-    findings: Callable[[Mapping[str, np.ndarray], int], tuple[Any, ...]] | None = None
+    objective: Callable[[], Objective]
+    rule: Rule
+    findings: list[Finding] = field(default_factory=list)
     _last: list[np.ndarray] = field(default_factory=list)
+    _look_at: float = 0.0
 
     def before(self, descent: Descent) -> None:
         """Remember small parameters before a chunk; of large ones the first must do."""
         params = descent.carried.params
-        if self.diverged is None or sum(p.nbytes for p in params) > _SMALL:
-            self._last = params
-            return
-        self._last = descent.leaves()[: len(params)]
+        is_small = sum(p.nbytes for p in params) <= _SMALL
+        self._last = descent.leaves()[: len(params)] if is_small else params
 
     def on_divergence(self, descent: Descent, rate: float) -> str:
         """What to try, after a chunk in which the loss became NaN or infinite."""
-        del descent
-        return "" if self.diverged is None else self.diverged(self._last, rate)
+        spoiled = _spoiled(descent.examples)
+        if spoiled:
+            return f'{spoiled}: leave such rows out, or train with on_nan="skip"'
+        if self.rule.kind != "gradient":
+            return ""
+        rule = self.rule
+        return divergence_advice(
+            self.objective(), self._last, rate, rule.momentum, nesterov=rule.nesterov,
+            dampening=rule.dampening,
+        )  # fmt: skip
 
-    def at_epoch(self, descent: Descent) -> tuple[Any, ...]:
-        """What is noticed at the end of an epoch."""
-        if self.findings is None:
+    def at_epoch(self, descent: Descent) -> tuple[Finding, ...]:
+        """What is noticed at the end of an epoch and was not before."""
+        begun = perf_counter()
+        if begun < self._look_at:
             return ()
-        return self.findings(descent.record.since(0), descent.steps - descent.done)
+        found = self.look(descent)
+        self._look_at = perf_counter() + _SELDOM * (perf_counter() - begun)
+        return found
+
+    def look(self, descent: Descent) -> tuple[Finding, ...]:
+        """What the record says that it did not say before."""
+        record = descent.record.since(0)
+        if not record:
+            return ()
+        found = watch(
+            record["loss"], record["learning_rate"], record["batch"],
+            steps_left=descent.steps - descent.done, rows=descent.cursor.n,
+        )  # fmt: skip
+        new = tuple(f for f in found if f.kind not in {old.kind for old in self.findings})
+        self.findings += new
+        return new
+
+
+def _spoiled(examples: Examples) -> str:
+    """Which of the data are not finite, in words; "" if all are."""
+    names = paths(examples.tree(list(range(len(examples.arrays)))))
+    for name, array in zip(names, examples.arrays, strict=True):
+        if array.dtype.kind != "f":
+            continue
+        bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if bad.any():
+            return f"data[{name}] is not finite in {bad.sum()} rows, first in row {bad.argmax()}"
+    return ""

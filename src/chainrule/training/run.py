@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.diagnosis.diagnose import Diagnosis, diagnose
+from chainrule.diagnosis.finding import Finding
 from chainrule.training.history import History
 
 #: Why a descent ended: all epochs done; Ctrl-C; patience at its end; time at its end; a callback.
@@ -52,13 +54,22 @@ class Progress:
     recorded: Mapping[str, np.ndarray] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     decisions: tuple[Mapping[str, Any], ...] = ()
-    findings: tuple[Any, ...] = ()
+    findings: tuple[Finding, ...] = ()
     model: Callable[[], Any] = lambda: None
 
 
 #: Called with each report; a string that it returns stops the descent and is the reason given. If
 #: it has a method ``close``, that is called when the descent has ended.
 Callback: TypeAlias = Callable[[Progress], str | None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Problem:
+    """What a run was given, for looking at its result."""
+
+    loss: Any
+    data: tuple[Any, ...]
+    optimizer: Any
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -74,6 +85,7 @@ class Run:
         steps: updates done, those before a resume included.
         seconds: of tracing, compiling and training ("trace", "compile", "train"), this time.
         threads: how many ran the step.
+        findings: what was noticed on the way about the learning rate: see ``diagnose``.
         best_epoch: whose weights the model has, with ``early_stopping``; else None.
         out: the run folder, if one was asked for.
     """
@@ -85,8 +97,23 @@ class Run:
     steps: int
     seconds: dict[str, float]
     threads: int
+    findings: tuple[Finding, ...] = ()
     best_epoch: int | None = None
     out: Path | None = None
+    _problem: Problem | None = None
+
+    def diagnose(self, **options: Any) -> Diagnosis:
+        """Why did it not train, or did it? ``cr.diagnose`` of the trained model on its data.
+
+        Args:
+            options: as ``cr.diagnose`` takes them: ``rows``, ``seconds``, ``seed``, ``threads``.
+        """
+        assert self._problem is not None
+        problem = self._problem
+        return diagnose(
+            self.model, problem.loss, problem.data, self.history, problem.optimizer,
+            batch=int(self.history.batch[-1]) if self.steps else None, **options,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Run({self.stopped}, {self.steps} steps, {self.history})"

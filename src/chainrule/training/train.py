@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
+from chainrule.diagnosis.rule import rule_of
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import Examples, take_examples
 from chainrule.evaluation.losses import as_totals
 from chainrule.evaluation.metrics import Metrics, resolve
+from chainrule.evaluation.objective import Objective
 from chainrule.evaluation.split import split_examples
 from chainrule.optim import SGD, BatchSchedule, ConstantBatch
 from chainrule.orders import Order, as_order
@@ -27,7 +29,7 @@ from chainrule.training.measures import check_record, sums_for
 from chainrule.training.order import Cursor
 from chainrule.training.pace import pace
 from chainrule.training.reporting import Reporter
-from chainrule.training.run import Callback, Run
+from chainrule.training.run import Callback, Problem, Run
 from chainrule.training.settings import (
     batch_schedule,
     check_numbers,
@@ -159,7 +161,7 @@ def train(
     store = None
     if out is not None:
         store = Store.begin(out, resume, descent, config, keep, checkpoint_every)
-    advice = Advice()
+    advice = Advice(job.objective(threads), rule_of(job.optimizer))
     work = operations(step.executable.plan, deciding.batch)
     loop = Loop(
         descent, pace(threads, choose(threads, work), available()),
@@ -175,7 +177,8 @@ def train(
     seconds["train"] = descent.seconds - before
     return Run(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done, seconds,
-        loop.pace.threads, watch.best_epoch or None, store.folder.path if store else None,
+        loop.pace.threads, tuple(advice.findings), watch.best_epoch or None,
+        store.folder.path if store else None, Problem(loss, data, job.optimizer),
     )  # fmt: skip
 
 
@@ -251,6 +254,10 @@ class _Job:
         if self.metrics is not None:
             outputs = self._evaluator(lambda model, x, *_: model(x), self.validation, threads)
         return Watch(self.validation, losses, outputs, self.metrics, self.stopping)
+
+    def objective(self, threads: int | None) -> Callable[[], Objective]:
+        """Makes the loss over all rows."""
+        return lambda: Objective(self.loss, self.model, self.examples, threads)
 
     def _evaluator(
         self, f: Callable[..., Any], examples: Examples, threads: int | None
