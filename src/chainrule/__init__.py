@@ -40,6 +40,9 @@ _HOME = {
     "diagnose": "chainrule.diagnosis.diagnose",
     "range_test": "chainrule.training.range_test",
     "Run": "chainrule.training.run",
+    "Progress": "chainrule.training.run",
+    "ProgressBar": "chainrule.training.bar",
+    "EarlyStopping": "chainrule.training.watching",
     "History": "chainrule.training.history",
     "TensorBoard": "chainrule.training.tensorboard",
 }

@@ -41,7 +41,7 @@ class Metric:
     def hint(self) -> str:
         """What is better, for people."""
         if isinstance(self.better, float):
-            return f"should be {self.better:g}"
+            return f"near {self.better:g} is better"
         return f"{self.better} is better"
 
     def badness(self, value: float) -> float:
@@ -61,7 +61,7 @@ NUMBERS: Final = (
     Metric("r2", "R²", "more"),
     Metric("mae", "MAE", "less"),
 )
-_NLL: Final = Metric("nll", "negative log-likelihood (nats)", "less")
+_NLL: Final = Metric("nll", "NLL (nats)", "less")
 
 
 def metrics_of(terms: Terms, target: Target, asked: Sequence[str] = ()) -> tuple[Metric, ...]:
@@ -78,8 +78,8 @@ def _fitting(terms: Terms, target: Target) -> tuple[Metric, ...]:
         return tuple(m for m in CLASSES if terms.loss != "hinge" or m.key != "log_loss")
     if terms.loss == "quantile":
         level = terms.level
-        share = Metric("share_below", "share of rows below it", level)
-        return (Metric(f"pinball_{level:g}", f"pinball loss at {level:g}", "less"), share)
+        share = Metric("share_below", "share below", level)
+        return (Metric(f"pinball_{level:g}", f"pinball at {level:g}", "less"), share)
     return (*NUMBERS, _NLL) if terms.loss in LIKELIHOODS else NUMBERS
 
 

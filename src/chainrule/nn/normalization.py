@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, TrainingError
 from chainrule.nn.initial import at_least_one, floating_dtype
 from chainrule.nn.mode import STATISTIC, Training, mode
 from chainrule.tracing.functions import stop_gradient
@@ -64,6 +64,9 @@ class BatchNorm:
     ) -> BatchNorm:
         """For n channels: weight 1, bias 0, running mean 0 and variance 1."""
         at_least_one("BatchNorm", n=n)
+        _check_eps("BatchNorm", eps)
+        if not (isinstance(momentum, float | int) and 0 <= momentum <= 1):
+            raise TrainingError(f"BatchNorm: momentum={momentum!r}; expected a number from 0 to 1")
         ones, zeros = np.ones(n, floating_dtype(dtype)), np.zeros(n, dtype)
         return cls(ones, zeros, zeros.copy(), ones.copy(), momentum, eps)
 
@@ -127,6 +130,7 @@ class LayerNorm:
     ) -> LayerNorm:
         """For the last axis, or as many last axes as the tuple names: weight 1, bias 0."""
         sizes = _sizes("LayerNorm", shape)
+        _check_eps("LayerNorm", eps)
         return cls(np.ones(sizes, floating_dtype(dtype)), np.zeros(sizes, dtype), eps)
 
     def __call__(self, x: Array) -> Array:
@@ -166,6 +170,7 @@ class RMSNorm:
         cls, shape: int | tuple[int, ...], eps: float = 1e-6, dtype: Any = np.float32
     ) -> RMSNorm:
         """For the last axis, or as many last axes as the tuple names: weight 1."""
+        _check_eps("RMSNorm", eps)
         return cls(np.ones(_sizes("RMSNorm", shape), floating_dtype(dtype)), eps)
 
     def __call__(self, x: Array) -> Array:
@@ -208,6 +213,7 @@ class GroupNorm:
     def init(cls, groups: int, n: int, eps: float = 1e-5, dtype: Any = np.float32) -> GroupNorm:
         """For n channels in so many groups: weight 1, bias 0."""
         at_least_one("GroupNorm", groups=groups, n=n)
+        _check_eps("GroupNorm", eps)
         if n % groups:
             raise ShapeError(f"GroupNorm: {groups} groups do not divide {n} channels")
         return cls(np.ones(n, floating_dtype(dtype)), np.zeros(n, dtype), groups, eps)
@@ -252,6 +258,14 @@ def _sizes(name: str, shape: int | tuple[int, ...]) -> tuple[int, ...]:
     for n in sizes:
         at_least_one(name, shape=n)
     return sizes
+
+
+def _check_eps(name: str, eps: Any) -> None:
+    if isinstance(eps, bool) or not isinstance(eps, float | int) or not 0 <= eps < np.inf:
+        raise TrainingError(
+            f"{name}: eps={eps!r}; expected a number from 0",
+            f"the dtype is named: {name}.init(n, dtype=np.float64)",
+        )
 
 
 def _size(weight: Array) -> str:
