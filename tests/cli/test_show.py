@@ -10,7 +10,7 @@ from rich.console import Console
 
 from chainrule.cli.live import Bar, bar_line
 from chainrule.cli.plot import loss_plot
-from chainrule.cli.report import advice
+from chainrule.cli.closing import advice
 from chainrule.training import Progress
 
 PROGRESS = Progress(

@@ -108,6 +108,12 @@ def test_cabs_is_rate_times_variance_over_loss():
     assert [b for b, _ in rows] == [128, 500, 8, 128]
 
 
+@pytest.mark.parametrize(("schedule", "least"), [(optim.CABS(32), 16), (optim.CABS(4), 4)])
+def test_cabs_does_not_fall_to_batches_that_cost_more_than_they_gain(schedule, least):
+    rows = follow(schedule, [lambda b: at(1, b, variance=1e-6, loss=1.0)] * 3)
+    assert [b for b, _ in rows] == [least] * 3
+
+
 def test_cabs_smooths_numerator_and_denominator_apart():
     """Averages of 0.5, corrected for their beginning: 400/0.5, then 333.3/0.8333."""
     schedule = optim.CABS(32, smoothing=0.5)
@@ -131,7 +137,8 @@ def test_cabs_with_a_loss_of_zero_takes_the_limit():
 
 def noisy(scale, **more):
     """Measurements in which the noise scale is ``scale``, whatever the batch."""
-    return lambda b: at(1, b, variance=scale, gradient_square=1.0 + scale / b, **more)
+    values = {"epoch": 1, "variance": scale} | more
+    return lambda b: at(batch=b, gradient_square=1.0 + scale / b, **values)
 
 
 def test_noise_driven_doubles_until_the_noise_scale_is_reached():
@@ -171,15 +178,16 @@ def test_at_the_limit_the_rate_decays():
 
 def test_a_rate_that_has_fallen_counts_as_a_batch_that_has_grown():
     """B̂ = 1000 > 10 · 16 / r for r = 1, 0.5, 0.25, and no longer for 0.125."""
-    schedule = optim.NoiseDriven(16, patience=1, limit=16, wait=0)
+    schedule = optim.NoiseDriven(16, times=10, patience=1, limit=16, wait=0)
     rows = follow(schedule, [noisy(1000.0)] * 6)
     assert rows == [(16, 0.5), (16, 0.25), (16, 0.125), *[(16, 0.125)] * 3]
 
 
 def test_after_a_change_the_averages_are_given_an_epoch():
-    """20 checks, and then as many as patience asks for."""
-    rows = follow(optim.NoiseDriven(16), [noisy(1e4)] * 50)
-    assert [b for b, _ in rows] == [16] * 2 + [32] * 23 + [64] * 23 + [128] * 2
+    """Ten checks an epoch: none counts from 0.3 to 1.3, then three do, and again."""
+    checks = [lambda b, k=k: noisy(1e4, epoch=k / 10)(b) for k in range(1, 30)]
+    rows = follow(optim.NoiseDriven(16), checks)
+    assert [b for b, _ in rows] == [16] * 2 + [32] * 12 + [64] * 12 + [128] * 3
 
 
 def test_at_the_limit_the_iterates_may_be_averaged_once():
@@ -232,6 +240,8 @@ def test_what_was_not_measured_is_missed_and_what_is_not_finite_is_skipped(sched
         (lambda: optim.StepGrowth(32, at=[1], rescale="cubic"), "rescale is 'cubic'"),
         (lambda: optim.Doubling(32, every=0), "Doubling: every is 0"),
         (lambda: optim.CABS(32, smoothing=1.0), "CABS: smoothing is 1.0"),
+        (lambda: optim.CABS(32, least=1), "CABS: least is 1"),
+        (lambda: optim.NoiseDriven(1), "NoiseDriven: batch is 1"),
         (lambda: optim.NoiseDriven(32, then="stop"), "NoiseDriven: then is 'stop'"),
         (lambda: optim.NoiseDriven(32, knee=1.0), "NoiseDriven: knee is 1.0"),
         (lambda: optim.NoiseDriven(32, factor=0.0), "NoiseDriven: factor is 0.0"),

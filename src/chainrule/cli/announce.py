@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 #: Lines about the batch; a schedule may decide twenty times an epoch.
@@ -67,7 +68,7 @@ class Announcer:
         for finding in progress.findings:
             if finding.kind not in self.findings:
                 self.findings[finding.kind] = finding
-                self._console.print(finding_text(finding, progress.epoch))
+                self._print(f"epoch {progress.epoch}", finding_text(finding))
         if progress.epoch_end:
             self.last = tuple(progress.findings)
 
@@ -76,10 +77,17 @@ class Announcer:
             return
         self._lines += 1
         self._said, self._rate = float(decision["batch"]), float(decision["rate"])
-        line = decision_text(decision)
+        line = Text(for_command_line(str(decision["reason"])))
         if self._lines == _MOST:
             line.append(" (further changes are only counted)", style="dim")
-        self._console.print(line)
+        self._print(f"epoch {decision['epoch']:.2f}", line)
+
+    def _print(self, when: str, what: Text) -> None:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="bold")
+        grid.add_column(overflow="fold")
+        grid.add_row(when, what)
+        self._console.print(grid)
 
     def _is_marked(self, decision: Mapping[str, Any]) -> bool:
         """Whether a decision says something new."""
@@ -91,17 +99,10 @@ class Announcer:
         return ratio >= _MARKED or rate != self._rate or bool(decision["average"])
 
 
-def decision_text(decision: Mapping[str, Any]) -> Text:
-    """One line: when, and what for which reason."""
-    head = f"epoch {decision['epoch']:.2f}  "
-    return Text.assemble((head, "bold"), (str(decision["reason"]), ""))
-
-
-def finding_text(finding: Any, epoch: int) -> Text:
+def finding_text(finding: Any) -> Text:
     """What is noticed, and what to try."""
-    text = Text(f"epoch {epoch}  ", style="")
-    text.append(finding.kind, style=_STYLES.get(finding.severity, ""))
-    text.append(f": {for_command_line(finding.what)}")
+    text = Text(finding.kind, style=_STYLES.get(finding.severity, ""))
+    text.append(f": {for_command_line(finding.what)}", style="not bold default")
     if finding.advice:
-        text.append(f"\n{' ' * len(f'epoch {epoch}  ')}try: {for_command_line(finding.advice)}")
+        text.append(f"\ntry: {for_command_line(finding.advice)}", style="not bold default")
     return text

@@ -13,7 +13,7 @@ from chainrule.data.words import count
 from chainrule.orders.order import Remainder
 
 #: Rows that a growing batch may reach: this share of them, as g ≈ ε N / B asks for B ≪ N; in a
-#: small table at least so many times the first batch.
+#: small table at least so many times the first batch. CABS may divide it by as much too.
 _SHARE: Final = 10
 _LEAST_GROWTH: Final = 4
 
@@ -21,6 +21,11 @@ _LEAST_GROWTH: Final = 4
 def largest_batch(batch: int, rows: int) -> int:
     """What a batch of so many rows may grow to."""
     return max(rows // _SHARE, min(_LEAST_GROWTH * batch, rows))
+
+
+def least_batch(batch: int) -> int:
+    """What CABS may make of a batch: from 2, as one example has no spread."""
+    return max(2, -(-batch // _LEAST_GROWTH))
 
 
 def batch_schedule(name: str, batch: int, rows: int, epochs: int, then: str = "decay") -> Any:
@@ -31,7 +36,7 @@ def batch_schedule(name: str, batch: int, rows: int, epochs: int, then: str = "d
     if name == "doubling":
         return optim.Doubling(batch, every=epochs / 5, limit=limit)
     if name == "cabs":
-        return optim.CABS(batch, limit=limit)
+        return optim.CABS(batch, least=least_batch(batch), limit=limit)
     if name == "noise":
         return optim.NoiseDriven(batch, limit=limit, then=then)
     return batch
@@ -39,11 +44,12 @@ def batch_schedule(name: str, batch: int, rows: int, epochs: int, then: str = "d
 
 def batch_words(name: str, batch: int, rows: int, epochs: int) -> str:
     """What the batch does, for people; "" if it stays as it is."""
-    upto = f"up to {count(largest_batch(batch, rows), 'row')}"
+    limit = count(largest_batch(batch, rows), "row")
+    upto, least = f"up to {limit}", least_batch(batch)
     return {
         "step-growth": f"times 5 at epoch {epochs / 2:g} and {0.75 * epochs:g}, {upto}",
         "doubling": f"doubled every {count_of(epochs / 5)}, {upto}",
-        "cabs": f"chosen by the gradients' variance and the learning rate (CABS), {upto}",
+        "cabs": f"chosen by the gradients' variance and the learning rate (CABS), {least:,} to {limit}",
         "noise": f"doubled while the gradient is mostly noise, {upto}; then the rate falls",
     }.get(name, "")
 

@@ -83,7 +83,7 @@ def verdict(job: Job, run: Any, noticed: Sequence[Any]) -> list[str]:
     """What is worth knowing of the descent, the most serious first; one line where all is well."""
     found = {f.kind: f for f in (*watched(job, run), *noticed) if f.severity != "note"}
     said = [_said(finding) for finding in found.values()][:_SHOWN]
-    said += advice(run) if run.stopped in ("completed", "early_stopping") else []
+    said += advice(run)
     return said or [_fine(run)]
 
 

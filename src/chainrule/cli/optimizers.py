@@ -49,7 +49,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "rmsprop": Method(optim.RMSprop, "RMSprop", 1e-3),
     "adagrad": Method(optim.Adagrad, "Adagrad", 2e-2),
     "adadelta": Method(optim.Adadelta, "Adadelta", 1.0, grows=False),
-    "lion": Method(optim.Lion, "Lion", 3e-4),
+    "lion": Method(optim.Lion, "Lion", 3e-4, caution=0.1),
     "lamb": Method(optim.LAMB, "LAMB", 1e-2),
     "muon": Method(optim.Muon, "Muon", 1e-2),
     "prodigy": Method(optim.Prodigy, "Prodigy", 1.0, grows=False, estimates=True),

@@ -14,10 +14,14 @@ from chainrule.training.range_test import RangeTest, range_test
 #: A run of fewer updates is over before rates have been tried in as many.
 LEAST_STEPS: Final = 300
 #: Where between the rate by which half of the fall is done (0) and that of the lowest loss (1), by
-#: factors, the best first rate of a schedule that falls lies; see docs/training.md.
+#: factors, the best first rate of a schedule that falls lies.
 _BETWEEN: Final = 2 / 3
 #: No nearer than this to where the loss rises.
 _SAFE: Final = 3.0
+#: The same where the loss fell at no rate.
+_FAR: Final = 10.0
+#: How far from the rule, as a factor, a test is believed.
+_BELIEVED: Final = 4.0
 
 
 def with_rate(setup: Setup, data: tuple[Any, Any]) -> Setup:
@@ -34,12 +38,10 @@ def with_rate(setup: Setup, data: tuple[Any, Any]) -> Setup:
         return _with(setup, by_rule, f"auto; {METHODS[setup.optimizer].title} finds its own")
     if setup.steps < LEAST_STEPS:
         return _with(setup, by_rule, "auto: by rule, as the run is short")
-    found = read(_tried(replace(setup, learning_rate=by_rule), data))
+    found = read(_tried(replace(setup, learning_rate=by_rule), data), by_rule, _caution(setup))
     if found is None:
         return _with(setup, by_rule, "auto: by rule, as no rate tried made the loss fall")
-    rate, why = found
-    rate *= METHODS[setup.optimizer].caution
-    return _with(setup, rate, f"auto: {why}", found=True)
+    return _with(setup, *found, found=True)
 
 
 def rule(setup: Setup) -> float:
@@ -47,7 +49,7 @@ def rule(setup: Setup) -> float:
 
     It grows with the root of the batch and, for SGD, with ``1 - momentum``, up to twice the
     optimiser's usual one. The squared error has twice the slope of its half; a count's likelihood
-    is as steep as its mean is large.
+    is as curved as its mean is large.
     """
     method = METHODS[setup.optimizer]
     rate = method.rate
@@ -64,12 +66,15 @@ def rule(setup: Setup) -> float:
 
 
 def _steepness(setup: Setup) -> float:
-    """How many times steeper than usual the loss is, by its constant model."""
+    """The loss's curvature in the network's output, by its constant model; at most 1/4 is usual.
+
+    A yes or no has p (1 - p); the log-linked ones their Fisher information.
+    """
     if setup.loss not in LOG_LINKED:
         return 1.0
-    if setup.loss == "poisson":
-        return max(1.0, math.exp(setup.constant[0]))
-    return max(1.0, math.exp(abs(setup.constant[1])))
+    mean, spread = math.exp(setup.constant[0]), math.exp(setup.constant[-1])
+    curvature = {"poisson": mean, "gamma": spread, "negative_binomial": mean / (1 + spread * mean)}
+    return max(1.0, 4 * curvature[setup.loss])
 
 
 def _tried(setup: Setup, data: tuple[Any, Any]) -> RangeTest:
@@ -81,14 +86,27 @@ def _tried(setup: Setup, data: tuple[Any, Any]) -> RangeTest:
     )  # fmt: skip
 
 
-def read(test: RangeTest) -> tuple[float, str] | None:
-    """The rate to begin a schedule with, and why; None where the test does not say."""
+def read(test: RangeTest, by_rule: float, caution: float = 1.0) -> tuple[float, str] | None:
+    """The rate to begin a schedule with, and why; None where the test does not say.
+
+    A test of one table is a noisy measurement, and the rule says what is usual: the rate lies
+    halfway between the two, by factors, and well below where the loss rises.
+    """
     if test.half is None or test.lowest is None:
-        return None
-    rate = test.half ** (1 - _BETWEEN) * test.lowest**_BETWEEN
-    rises = f", rising from {test.diverged:.2g}" if test.diverged else ""
-    why = f"tried, loss lowest at {test.lowest:.2g}{rises}"
-    return min(rate, (test.diverged or math.inf) / _SAFE), why
+        if test.diverged is None:
+            return None
+        rose = f"auto: {by_rule:.2g} is usual; tried, the loss rose from {test.diverged:.2g}"
+        return min(by_rule, max(test.diverged / _FAR, by_rule / _BELIEVED)), rose
+    tried = caution * test.half ** (1 - _BETWEEN) * test.lowest**_BETWEEN
+    tried = min(max(tried, by_rule / _BELIEVED), by_rule * _BELIEVED)
+    safe = max((test.diverged or math.inf) / _SAFE, by_rule / _BELIEVED**2)
+    rate = min(math.sqrt(tried * by_rule), safe)
+    rises = f", rose from {test.diverged:.2g}" if test.diverged else ""
+    return rate, f"auto: {by_rule:.2g} is usual; tried, loss was lowest at {test.lowest:.2g}{rises}"
+
+
+def _caution(setup: Setup) -> float:
+    return METHODS[setup.optimizer].caution
 
 
 def _with(setup: Setup, rate: float, why: str, found: bool = False) -> Setup:

@@ -92,8 +92,9 @@ class Setup:
         if start is None:
             return model
         leaves = {name: np.asarray(x) for name, x in named_leaves(model).items()}
-        last = f"layers.{len(self.sizes) - 2}.bias"
-        return with_leaves(model, {**leaves, last: np.asarray(start, np.float32)})
+        last = f"layers.{len(self.sizes) - 2}"
+        begun = {f"{last}.weight": np.zeros_like(leaves[f"{last}.weight"])}
+        return with_leaves(model, {**leaves, **begun, f"{last}.bias": np.array(start, np.float32)})
 
     def descent(self) -> Any:
         """The optimiser with its schedule, clipped and averaged as asked."""

@@ -62,7 +62,7 @@ class Terms:
 
     @property
     def start(self) -> tuple[float, ...] | None:
-        """What the network gives before it has learnt anything; None for about 0.
+        """What the network gives for each row before it has learnt anything; None for about 0.
 
         The exponential of a number near 0 is no guess at a count of thousands.
         """

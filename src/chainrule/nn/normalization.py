@@ -65,7 +65,7 @@ class BatchNorm:
         """For n channels: weight 1, bias 0, running mean 0 and variance 1."""
         at_least_one("BatchNorm", n=n)
         _check_eps("BatchNorm", eps)
-        if not (isinstance(momentum, float | int) and 0 <= momentum <= 1):
+        if not 0 <= momentum <= 1:
             raise TrainingError(f"BatchNorm: momentum={momentum!r}; expected a number from 0 to 1")
         ones, zeros = np.ones(n, floating_dtype(dtype)), np.zeros(n, dtype)
         return cls(ones, zeros, zeros.copy(), ones.copy(), momentum, eps)

@@ -201,7 +201,8 @@ def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     low = int(np.argmin(smoothed))
     fall = start - float(smoothed[low])
     if fall <= max(3 * _noise(losses) / math.sqrt(1 / (1 - _KEEP)), 1e-3 * abs(start)):
-        return _without_fall(rates, losses, _smooth(losses), start)
+        seen = np.minimum(losses, start + 2 * _rise(losses, start))  # so that none outweighs all
+        return _without_fall(rates, losses, _smooth(seen), start)
     above = np.flatnonzero(smoothed[: low + 1] > start - fall / 2)
     half, lowest = (float(rates[k]) for k in (above[-1] if len(above) else 0, low))
     rises = np.flatnonzero(smoothed[low:] > smoothed[low] + 0.1 * fall)
@@ -223,12 +224,17 @@ def _without_fall(
     rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, start: float
 ) -> RangeTest:
     """A tenth of where it rises; without that, a rate that is small for most problems."""
-    rises = np.flatnonzero(smoothed > start + 3 * _noise(losses) + 1e-3 * abs(start))
+    rises = np.flatnonzero(smoothed > start + _rise(losses, start))
     diverged = float(rates[rises[0]]) if len(rises) else None
     suggestion = diverged / 10 if diverged is not None else min(1e-2, float(rates[-1]))
     where = f"it rises from {diverged:.2g}: a tenth of that" if diverged else "nor does it rise"
     reason = f"the loss does not fall beyond its noise at any rate; {where}"
     return RangeTest(rates, losses, smoothed, suggestion, reason, diverged=diverged)
+
+
+def _rise(losses: np.ndarray, start: float) -> float:
+    """How far above where it began a smoothed loss must be to have risen."""
+    return 3 * _noise(losses) + 1e-3 * abs(start)
 
 
 def _smooth(losses: np.ndarray) -> np.ndarray:

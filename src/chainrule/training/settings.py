@@ -95,6 +95,20 @@ def check_numbers(
         raise TrainingError(f"on_nan is {on_nan!r}; expected {', '.join(map(repr, POLICIES))}")
 
 
+def check_callbacks(callbacks: Any) -> None:
+    """A list of functions.
+
+    Raises:
+        TrainingError: it is not.
+    """
+    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    if given is not callbacks or not all(map(callable, given)):
+        raise TrainingError(
+            f"callbacks is {callbacks!r}; expected a list of functions of a Progress",
+            "callbacks=[cr.ProgressBar()]",
+        )
+
+
 def check_targets(loss: Any, model: Any, examples: Examples) -> None:
     """A loss of ours knows which targets mean something; the native loop sees only numbers."""
     if not (isinstance(loss, Loss) and len(examples.tree([*examples.arrays])) in (2, 3)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -11,44 +10,22 @@ from typing import Any, Literal
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
 from chainrule.diagnosis.rule import rule_of
-from chainrule.evaluation.evaluator import Evaluator
-from chainrule.evaluation.examples import Examples, take_examples
-from chainrule.evaluation.losses import as_totals
-from chainrule.evaluation.metrics import Metrics, resolve
-from chainrule.evaluation.objective import Objective
-from chainrule.evaluation.split import split_examples
-from chainrule.optim import SGD, BatchSchedule, ConstantBatch
-from chainrule.orders import Order, as_order
-from chainrule.tracing.trees import unflatten
+from chainrule.optim import SGD, BatchSchedule
+from chainrule.orders import Order
 from chainrule.training.advice import Advice
-from chainrule.training.deciding import VARIANCE, Deciding
+from chainrule.training.deciding import Deciding
 from chainrule.training.descent import Descent
 from chainrule.training.faults import Faults, Policy
+from chainrule.training.job import Job
 from chainrule.training.loop import Loop, check_interval
-from chainrule.training.measures import check_record, sums_for
 from chainrule.training.order import Cursor
 from chainrule.training.pace import pace
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Callback, Problem, Run
-from chainrule.training.settings import (
-    batch_schedule,
-    check_numbers,
-    check_scored,
-    check_targets,
-    digest,
-    shown,
-    stopping_of,
-)
-from chainrule.training.step import (
-    Carried,
-    StepPlan,
-    carry,
-    compile_step,
-    rates_of,
-    trace_step,
-)
+from chainrule.training.settings import check_callbacks, check_numbers
+from chainrule.training.step import StepPlan, compile_step, rates_of, trace_step
 from chainrule.training.store import EVERY, Store
-from chainrule.training.watching import EarlyStopping, Watch
+from chainrule.training.watching import EarlyStopping
 
 
 def train(
@@ -137,7 +114,8 @@ def train(
         (np.float64(3.0), np.float64(1.0))
     """
     check_numbers(epochs, seed, threads, keep, max_time, checkpoint_every, on_nan)
-    job = _Job.prepare(
+    check_callbacks(callbacks)
+    job = Job.prepare(
         model, loss, data, validation, metrics, optimizer or SGD(0.01), batch, order, seed, record,
         early_stopping,
     )  # fmt: skip
@@ -180,118 +158,3 @@ def train(
         loop.pace.threads, tuple(advice.findings), watch.best_epoch or None,
         store.folder.path if store else None, Problem(loss, data, job.optimizer),
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What is to be done, checked and brought to the forms that the loop takes."""
-
-    model: Any
-    loss: Any
-    carried: Carried
-    examples: Examples
-    validation: Examples | None
-    metrics: Metrics | None
-    optimizer: Any
-    batches: BatchSchedule
-    order: Order
-    measures: tuple[str, ...]
-    stopping: EarlyStopping | None
-
-    @classmethod
-    def prepare(
-        cls, model: Any, loss: Any, data: Any, validation: Any, metrics: Any, optimizer: Any,
-        batch: Any, order: Any, seed: int, record: Any, stopping: Any,
-    ) -> _Job:  # fmt: skip
-        """Check everything that can be wrong before anything is traced or written."""
-        carried = carry(model, optimizer)
-        examples, order = take_examples(data, carried.dtype), as_order(order)
-        order.check(examples.rows)
-        held_out: Examples | None
-        if isinstance(validation, float | int) and not isinstance(validation, bool):
-            examples, held_out, rows = split_examples(examples, float(validation), seed)
-            order = order.take(rows)
-        else:
-            held_out = _held_out(validation, carried)
-        scores = resolve(metrics, loss) if metrics else None
-        if scores:
-            check_scored(scores, model, held_out)
-        check_targets(loss, model, examples)
-        batches = batch_schedule(batch, examples.rows, optimizer)
-        watched = {"loss"} | ({"validation_loss"} if held_out is not None else set())
-        watched |= {f"validation_{name}" for name in (scores.named if scores else ())}
-        measures = check_record(record)
-        if getattr(batches, "measures_variance", False):
-            measures = tuple(dict.fromkeys((*measures, "gradient_norm", VARIANCE)))
-        return cls(
-            model, loss, carried, examples, held_out, scores, optimizer, batches, order, measures,
-            stopping_of(stopping, watched, scores.greater_is_better if scores else {}),
-        )  # fmt: skip
-
-    @property
-    def sums(self) -> tuple[str, ...]:
-        """What each step works out beside its loss."""
-        return sums_for(self.measures)
-
-    @property
-    def optimizer_observer(self) -> Any:
-        """The learning-rate schedule that acts on what is measured, or None."""
-        return getattr(self.optimizer, "observer", None)
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether each step takes each row once, so that their order is no matter."""
-        whole = ConstantBatch(self.examples.rows)
-        return self.batches == whole and self.order.permutes
-
-    def watch(self, threads: int | None) -> Watch:
-        """What is looked at between epochs."""
-        if self.validation is None:
-            return Watch(stopping=self.stopping)
-        function = as_totals(self.loss)
-        losses = self._evaluator(function, self.validation, threads)
-        outputs = None
-        if self.metrics is not None:
-            outputs = self._evaluator(lambda model, x, *_: model(x), self.validation, threads)
-        return Watch(self.validation, losses, outputs, self.metrics, self.stopping)
-
-    def objective(self, threads: int | None) -> Callable[[], Objective]:
-        """Makes the loss over all rows."""
-        return lambda: Objective(self.loss, self.model, self.examples, threads)
-
-    def _evaluator(
-        self, f: Callable[..., Any], examples: Examples, threads: int | None
-    ) -> Evaluator:
-        structure = self.carried.params_structure
-
-        def value(given: list[Any], data: list[Any]) -> Any:
-            return f(unflatten(structure, given), *examples.tree(data))
-
-        return Evaluator(value, self.carried.params, examples, threads)
-
-    def trained(self, descent: Descent) -> Any:
-        """The trained model: the best epoch's weights with early stopping, else the last."""
-        found = descent.watch.best if descent.watch.best is not None else descent.evaluated()
-        leaves = [p if p.shape else p[()] for p in found]
-        return unflatten(self.carried.params_structure, leaves)
-
-    def settings(self) -> dict[str, Any]:
-        """What must be the same for a descent to be gone on with."""
-        params = self.carried.names()
-        return {
-            "rows": self.examples.rows,
-            "data_sha256": digest(self.examples),
-            "validation_sha256": digest(self.validation),
-            "loss": shown(self.loss),
-            "optimizer": repr(self.optimizer),
-            "batch": repr(self.batches),
-            "order": repr(self.order),
-            "record": list(self.measures),
-            "metrics": list(self.metrics.named) if self.metrics else [],
-            "early_stopping": repr(self.stopping),
-            "parameters": params,
-        }
-
-
-def _held_out(validation: Any, carried: Carried) -> Examples | None:
-    return None if validation is None else take_examples(validation, carried.dtype, "validation")
