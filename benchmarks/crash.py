@@ -38,10 +38,10 @@ import chainrule as cr
 from benchmarks.output import Table, add_options, publish
 from chainrule import losses, nn, optim
 from chainrule.errors import RunError
+from chainrule.runs.files import drafts
+from chainrule.runs.folder import RunFolder
 from chainrule.tracing.trees import named_leaves
 from chainrule.training import pace
-from chainrule.training.files import drafts
-from chainrule.training.folder import RunFolder
 from chainrule.training.store import Store
 
 #: Features of a linear map by the megabytes of its checkpoint (weights and momentum, float32).

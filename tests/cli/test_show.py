@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from chainrule.cli.closing import advice
 from chainrule.cli.live import Bar, bar_line
 from chainrule.cli.plot import loss_plot
-from chainrule.cli.closing import advice
 from chainrule.training import Progress
 
 PROGRESS = Progress(

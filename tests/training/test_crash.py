@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.training.folder import RunFolder
+from chainrule.runs.folder import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 ROOT = Path(__file__).parents[2]

@@ -17,6 +17,7 @@ import pytest
 import chainrule as cr
 from chainrule import losses, nn, optim, orders
 from chainrule.errors import DataError, TrainingError
+from chainrule.training.rates import PlannedRates
 
 N = 600
 
@@ -314,6 +315,37 @@ def test_roll_back_lowers_the_rate_until_the_descent_is_stable() -> None:
     assert "back to step" in run.history.decisions[0]["reason"]
     assert np.isfinite(run.history.loss).all()
     assert len(run.history.epochs) == 400
+
+
+@pytest.mark.parametrize("stop", [3, 40, 400])
+def test_a_run_that_rolls_back_is_resumed_to_the_same_bits(stop: int, tmp_path: Path) -> None:
+    """What it would fall back to is in the checkpoint."""
+    x = np.linspace(-1, 1, 100)
+
+    def descend(**more: Any) -> Any:
+        return cr.train({"w": np.array(0.0)}, slope, (x, 3 * x), batch=10, epochs=60,
+                        optimizer=optim.SGD(60.0), on_nan="roll back", **more)  # fmt: skip
+
+    def callback(progress: Any) -> str | None:
+        return "enough" if progress.step >= stop else None
+
+    whole = descend()
+    part = descend(out=tmp_path / "run", callbacks=[callback])
+    resumed = descend(out=tmp_path / "run", resume=True)
+    assert part.steps < whole.steps == resumed.steps
+    assert whole.history.decisions == resumed.history.decisions
+    np.testing.assert_array_equal(whole.history.loss, resumed.history.loss)
+    np.testing.assert_array_equal(whole.model["w"], resumed.model["w"])
+
+
+def test_a_schedule_is_asked_for_a_long_run_in_parts() -> None:
+    """Ten million epochs are no gigabytes of learning rates."""
+    rates = PlannedRates(optim.SGD(optim.cosine(0.1)), 10_000_000_000)
+    steps = np.array([0, 5_000_000_000, 9_999_999_999])
+    found = [float(rates.at(steps[k : k + 1])[0]) for k in range(3)]
+    np.testing.assert_allclose(found, [0.1, 0.05, 0.0], atol=1e-9)
+    across = rates.at(np.arange(9_000_000_000 - 3, 9_000_000_000 + 3))
+    assert (np.diff(across) <= 0).all()
 
 
 def test_stop_names_the_step_and_a_rate_to_try() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.training.folder import RunFolder
+from chainrule.runs.folder import RunFolder
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3))

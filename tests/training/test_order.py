@@ -46,7 +46,7 @@ def walked(
 def test_each_epoch_takes_the_rows_that_its_policy_says(
     n: int, batch: int, seed: int, epochs: int, most: list[int], remainder: str
 ) -> None:
-    """ "drop": whole batches; "smaller": all rows; "carry": all rows in one stream."""
+    """By policy whole batches, all rows, or all rows in one stream."""
     batch = min(batch, n)
     order = orders.reshuffle(remainder)
     cursor = Cursor(order, n, epochs, seed)

@@ -17,8 +17,8 @@ import pytest
 import chainrule as cr
 from chainrule import losses, nn, optim, orders
 from chainrule.errors import RunError
+from chainrule.runs.folder import RunFolder
 from chainrule.tracing.trees import named_leaves
-from chainrule.training.folder import RunFolder
 from chainrule.training.pace import Pace
 from tests.training.test_train import blobs, same_bits
 

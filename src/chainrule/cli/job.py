@@ -21,7 +21,7 @@ from chainrule.data.prepare import Part, Prepared, prepare, with_target
 from chainrule.data.values import is_number
 from chainrule.data.words import count
 from chainrule.errors import RunError
-from chainrule.training.folder import RunFolder, check_free, plain
+from chainrule.runs.folder import RunFolder, check_free, plain
 
 #: Options that may differ when a run is continued: none of them changes a number.
 FREE: Final = frozenset(

@@ -25,7 +25,7 @@ from chainrule.cli.setup import Setup
 from chainrule.cli.view import View
 from chainrule.data.extras import need
 from chainrule.errors import TrainingError
-from chainrule.training.folder import RunFolder, check_free
+from chainrule.runs.folder import RunFolder, check_free
 
 
 def train_command(ctx: typer.Context) -> None:

@@ -15,8 +15,8 @@ from chainrule.cli.terms import Predicted, in_user_terms
 from chainrule.data.extras import Table
 from chainrule.data.schema import Schema
 from chainrule.errors import DataError, RunError, ShapeError
+from chainrule.runs.folder import RunFolder
 from chainrule.tracing.trees import with_leaves
-from chainrule.training.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from chainrule.training.folder import plain
+from chainrule.runs.folder import plain
 
 MAX_WIDTH = 110
 

@@ -98,6 +98,10 @@ class Descent:
 
     def position(self) -> dict[str, Any]:
         """Plain values from which a descent goes on as if it had never stopped."""
+        return {**self.stood(), "faults": self.faults.position(), "seconds": self.seconds}
+
+    def stood(self) -> dict[str, Any]:
+        """Of them those that falling back changes."""
         return {
             "step": self.done,
             "epoch": self.place.epoch,
@@ -105,8 +109,6 @@ class Descent:
             "check_rows": self.check_rows,
             "epoch_step": self.epoch_step,
             "checked_step": self.checked_step,
-            "seconds": self.seconds,
-            "skipped": self.faults.skipped,
             "deciding": self.deciding.position(),
             "watch": self.watch.position(),
         }
@@ -115,9 +117,11 @@ class Descent:
         self, leaves: list[np.ndarray], position: Mapping[str, Any],
         record: Mapping[str, np.ndarray], epochs: list[dict[str, Any]],
         decisions: list[dict[str, Any]], best: list[np.ndarray] | None,
+        snapshots: Mapping[str, np.ndarray],
     ) -> None:  # fmt: skip
         """Stand where an earlier descent stood."""
         self.stand(leaves, position, decisions)
+        self.faults.restore(position["faults"], snapshots)
         self.record.replace(record)
         self.epochs = epochs
         self.watch.restore(position["watch"], best)
@@ -134,5 +138,4 @@ class Descent:
         self.epoch_step = int(position["epoch_step"])
         self.checked_step = int(position["checked_step"])
         self.checked_seconds = None
-        self.faults.skipped = int(position["skipped"])
         self.deciding.restore(position["deciding"], decisions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -26,7 +27,6 @@ class Snapshot:
     leaves: list[np.ndarray]
     position: dict[str, Any]
     epochs: int
-    decisions: int
 
 
 @dataclass(eq=False)
@@ -48,6 +48,33 @@ class Faults:
     def keeps(self) -> bool:
         """Whether snapshots are wanted."""
         return self.policy == "roll back"
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether there is one to go back to."""
+        return bool(self._snapshots)
+
+    def position(self) -> dict[str, Any]:
+        """Plain values from which a resumed run falls back to the same places."""
+        kept = [{"position": s.position, "epochs": s.epochs} for s in self._snapshots]
+        return {"count": self.count, "skipped": self.skipped, "snapshots": kept}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of the snapshots, by name."""
+        return {
+            f"snapshot{k}/{i}": leaf
+            for k, snapshot in enumerate(self._snapshots)
+            for i, leaf in enumerate(snapshot.leaves)
+        }
+
+    def restore(self, position: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Stand where ``position`` and ``arrays`` were taken."""
+        self.count, self.skipped = int(position["count"]), int(position["skipped"])
+        self._snapshots = []
+        for k, kept in enumerate(position["snapshots"]):
+            names = [name for name in arrays if name.startswith(f"snapshot{k}/")]
+            leaves = [arrays[f"snapshot{k}/{i}"] for i in range(len(names))]
+            self._snapshots.append(Snapshot(leaves, kept["position"], int(kept["epochs"])))
 
     def keep(self, snapshot: Snapshot) -> None:
         """One to go back to, if it is finite."""

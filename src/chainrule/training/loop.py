@@ -24,6 +24,7 @@ from chainrule.training.keys import noise_keys
 from chainrule.training.measures import columns
 from chainrule.training.order import Chunk, Place
 from chainrule.training.pace import Pace
+from chainrule.training.rates import PlannedRates
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Stopped
 from chainrule.training.signals import Asked, stop_signals
@@ -84,7 +85,7 @@ class Loop:
     store: Keeper | None = None
     max_time: float | None = None
     reason: str = ""
-    _rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    _rates: PlannedRates = field(init=False)
     _first_batch: int = 1
     _before: float = 0.0
 
@@ -93,7 +94,7 @@ class Loop:
         descent = self.descent
         self._first_batch = int(descent.deciding.batches.start(descent.cursor.n)[0].batch)
         total = descent.cursor.all_left(Place(), self._first_batch)
-        self._rates = descent.optimizer.learning_rates(np.arange(total), total)
+        self._rates = PlannedRates(descent.optimizer, total)
         self._before = descent.seconds
         self.reporter.begin(descent)
         try:
@@ -105,7 +106,8 @@ class Loop:
     def _run(self, asked: Asked) -> Stopped:
         if not self.descent.done:
             self._plan_check()
-        self._keep_snapshot()
+        if not self.descent.faults.has_kept:
+            self._keep_snapshot()
         while (stopped := self._stopped(asked)) is None:
             self._advance()
             if self.store is not None:
@@ -164,7 +166,7 @@ class Loop:
     def _rates_of(self, chunk: Chunk) -> np.ndarray:
         """The planned rates of a chunk's steps, times what has been decided."""
         planned = self.descent.cursor.planned(chunk.starts, self._first_batch)
-        return np.asarray(self._rates[planned] * self.descent.deciding.rate)
+        return np.asarray(self._rates.at(planned) * self.descent.deciding.rate)
 
     def _record(self, chunk: Chunk, rates: np.ndarray, outputs: list[np.ndarray]) -> None:
         batch = np.full(chunk.steps, chunk.batch, np.int64)
@@ -281,8 +283,8 @@ class Loop:
     def _keep_snapshot(self) -> None:
         descent = self.descent
         if descent.faults.keeps:
-            kept = len(descent.epochs), len(descent.deciding.decisions)
-            descent.faults.keep(Snapshot(descent.leaves(), descent.position(), *kept))
+            snapshot = Snapshot(descent.leaves(), descent.stood(), len(descent.epochs))
+            descent.faults.keep(snapshot)
 
     def _has_fallen_back(self, first: int, losses: np.ndarray) -> bool:
         """Whether a loss was not finite and the descent stands at an earlier place now.
@@ -310,6 +312,7 @@ class Loop:
         factor = descent.deciding.fault_rate
         decisions = descent.deciding.decisions
         descent.stand(snapshot.leaves, snapshot.position, decisions)
+        descent.watch.forgive(snapshot.position["watch"])
         descent.record.cut(descent.done)
         del descent.epochs[snapshot.epochs :]
         descent.deciding.fault_rate = factor

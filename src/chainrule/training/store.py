@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import RunError
+from chainrule.runs.checkpoints import Best, Checkpoint
+from chainrule.runs.folder import RunFolder
+from chainrule.runs.json_files import exact, restored
+from chainrule.runs.locks import Lock
+from chainrule.runs.writer import KEEP, CheckpointWriter
 from chainrule.tracing.trees import named_leaves, unflatten
-from chainrule.training.checkpoint_writer import KEEP, CheckpointWriter
-from chainrule.training.checkpoints import Best, Checkpoint
 from chainrule.training.descent import Descent
-from chainrule.training.folder import RunFolder
-from chainrule.training.json_files import exact, restored
-from chainrule.training.locks import Lock
 from chainrule.training.step import evaluated
 
 #: Before the names of parameters whose weights are an average: where the descent itself stands.
@@ -131,6 +131,7 @@ class Store:
         weights = _arrays(evaluated(descent.carried, descent.optimizer, leaves))
         moving = {name: x for name, x in params.items() if weights[name] is not x}
         state |= {_ITERATE + name: x for name, x in moving.items()}
+        state |= descent.faults.arrays()
         return Checkpoint(
             descent.done, weights, state, descent.record.since(0), descent.epochs, status,
             descent.position(), descent.deciding.decisions, self._best,
@@ -198,7 +199,7 @@ def _restore(descent: Descent, checkpoint: Checkpoint, folder: RunFolder) -> Non
     descent.restore(
         leaves, checkpoint.position, checkpoint.record,
         [dict(epoch) for epoch in checkpoint.epochs],
-        [dict(decision) for decision in checkpoint.decisions], best,
+        [dict(decision) for decision in checkpoint.decisions], best, checkpoint.optimizer,
     )  # fmt: skip
 
 

@@ -118,6 +118,10 @@ class Watch:
         """Plain values from which a resumed run stops at the same epoch."""
         return {"value": self._value, "waited": self._waited, "best_epoch": self.best_epoch}
 
+    def forgive(self, position: Mapping[str, Any]) -> None:
+        """Epochs that were undone are not waited for; the best weights stay what they are."""
+        self._waited = int(position["waited"])
+
     def restore(self, position: Mapping[str, Any], best: list[np.ndarray] | None) -> None:
         """Stand where ``position`` was taken."""
         self._value, self._waited = float(position["value"]), int(position["waited"])

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import RunError
-from chainrule.training.checkpoint_writing import Before
-from chainrule.training.checkpoints import Best, Checkpoint, Entry, File
-from chainrule.training.json_files import parse_exact
-from chainrule.training.tensors import Arrays, parse_tensors
+from chainrule.runs.checkpoints import Best, Checkpoint, Entry, File
+from chainrule.runs.json_files import parse_exact
+from chainrule.runs.pieces import Before
+from chainrule.runs.tensors import Arrays, parse_tensors
 
 
 def read_entry(folder: Path, entry: Entry) -> tuple[Checkpoint, Before]:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from chainrule.errors import RunError
+from chainrule.runs.folder import Best, RunFolder
+from chainrule.runs.writer import CheckpointWriter
 from chainrule.training import checkpoint_writing, files
-from chainrule.training.checkpoint_writer import CheckpointWriter
-from chainrule.training.folder import Best, RunFolder
-from tests.training.test_folder import checkpoint, same
+from tests.runs.test_folder import checkpoint, same
 
 CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "link")
 
@@ -126,7 +126,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from chainrule.errors import RunError
-from chainrule.training.folder import Checkpoint, RunFolder
+from chainrule.runs.folder import Checkpoint, RunFolder
 folder, count = RunFolder.open(Path(sys.argv[1])), int(sys.argv[2])
 if len(sys.argv) > 3:
     import resource

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chainrule.errors import RunError
-from chainrule.training.checkpoint_writing import Before, Piece, pieces_of
-from chainrule.training.checkpoints import MANIFEST, Checkpoint, Entry, File, check_finite
-from chainrule.training.files import cannot, discard, write_folder, write_new
-from chainrule.training.json_files import json_bytes, sealed
+from chainrule.runs.checkpoints import MANIFEST, Checkpoint, Entry, File, check_finite
+from chainrule.runs.files import cannot, discard, write_folder, write_new
+from chainrule.runs.json_files import json_bytes, sealed
+from chainrule.runs.pieces import Before, Piece, pieces_of
 
 if TYPE_CHECKING:
-    from chainrule.training.folder import RunFolder
+    from chainrule.runs.folder import RunFolder
 
 #: Checkpoints that are kept.
 KEEP: Final = 3

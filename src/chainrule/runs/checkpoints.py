@@ -29,8 +29,8 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.errors import RunError, TrainingError
-from chainrule.training.json_files import exact, restored
-from chainrule.training.tensors import Arrays
+from chainrule.runs.json_files import exact, restored
+from chainrule.runs.tensors import Arrays
 
 NAME: Final = re.compile(r"checkpoint-[0-9]{9,18}(-[0-9]{1,9})?")
 MANIFEST: Final = "manifest.json"

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from chainrule.errors import RunError, TrainingError
+from chainrule.runs.folder import Best, Checkpoint, RunFolder, plain
+from chainrule.runs.writer import CheckpointWriter
 from chainrule.training import checkpoint_writing
-from chainrule.training.checkpoint_writer import CheckpointWriter
-from chainrule.training.folder import Best, Checkpoint, RunFolder, plain
 
 
 def checkpoint(step: int = 1, status: str = "running", **more: Any) -> Checkpoint:
@@ -344,7 +344,7 @@ def test_the_steps_taken_again_after_a_roll_back_are_those_that_are_kept(
 _HOLD = """
 import sys, time
 from pathlib import Path
-from chainrule.training.folder import RunFolder
+from chainrule.runs.folder import RunFolder
 folder = RunFolder.open(Path(sys.argv[1]))
 lock = folder.lock()
 (folder.path / f".state.json.new-{sys.argv[2]}").write_text("half")

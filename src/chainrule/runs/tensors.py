@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from chainrule.errors import RunError
-from chainrule.training.json_files import parse_json
+from chainrule.runs.json_files import parse_json
 
 Arrays = Mapping[str, NDArray[Any]]
 #: Bytes of an element by the name of its type: those that NumPy has.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chainrule.training.checkpoints import Checkpoint, Entry, File
-from chainrule.training.files import link_file, write_new
-from chainrule.training.json_files import exact, exact_lines, json_bytes
-from chainrule.training.tensors import Arrays, tensor_bytes
+from chainrule.runs.checkpoints import Checkpoint, Entry, File
+from chainrule.runs.files import link_file, write_new
+from chainrule.runs.json_files import exact, exact_lines, json_bytes
+from chainrule.runs.tensors import Arrays, tensor_bytes
 
 #: Elements of what grows that make a part: steps of the record, lines of the others.
 PART: Final = {"record": 1 << 16, "history": 1 << 12, "decisions": 1 << 12}

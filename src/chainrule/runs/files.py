@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from chainrule.errors import RunError
-from chainrule.training.locks import lock_of
+from chainrule.runs.locks import lock_of
 
 if sys.platform == "darwin":
     import fcntl

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from chainrule.errors import RunError
-from chainrule.training.folder import Best, RunFolder
-from chainrule.training.json_files import sealed
-from chainrule.training.tensors import parse_tensors, tensor_bytes
-from tests.training.test_folder import checkpoint, same
+from chainrule.runs.folder import Best, RunFolder
+from chainrule.runs.json_files import sealed
+from chainrule.runs.tensors import parse_tensors, tensor_bytes
+from tests.runs.test_folder import checkpoint, same
 
 HERE = Path("x.safetensors")
 

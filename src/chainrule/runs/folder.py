@@ -34,11 +34,8 @@ from typing import Any, Final, cast
 
 from chainrule import __version__
 from chainrule.errors import RunError
-from chainrule.training.checkpoint_reading import read_entry
-from chainrule.training.checkpoint_writer import KEEP, CheckpointWriter
-from chainrule.training.checkpoint_writing import Before
-from chainrule.training.checkpoints import MANIFEST, NAME, Best, Checkpoint, Entry
-from chainrule.training.files import (
+from chainrule.runs.checkpoints import MANIFEST, NAME, Best, Checkpoint, Entry
+from chainrule.runs.files import (
     cannot,
     drafts,
     remove_drafts,
@@ -46,7 +43,7 @@ from chainrule.training.files import (
     write_folder,
     write_new,
 )
-from chainrule.training.json_files import (
+from chainrule.runs.json_files import (
     LARGEST,
     check_seal,
     json_bytes,
@@ -54,7 +51,10 @@ from chainrule.training.json_files import (
     plain,
     sealed,
 )
-from chainrule.training.locks import Lock, lock_of
+from chainrule.runs.locks import Lock, lock_of
+from chainrule.runs.pieces import Before
+from chainrule.runs.reading import read_entry
+from chainrule.runs.writer import KEEP, CheckpointWriter
 
 __all__ = ["FORMAT", "Best", "Checkpoint", "RunFolder", "check_free", "plain", "versions"]
 
