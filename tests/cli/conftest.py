@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -31,6 +32,18 @@ def iris():
 @pytest.fixture(scope="session")
 def penguins():
     return DATA / "penguins.csv"
+
+
+@pytest.fixture(scope="session")
+def visits(tmp_path_factory):
+    """A table of counts: more of them for a larger ``a`` and for kind x."""
+    rng = np.random.default_rng(0)
+    a, kind = rng.normal(size=400), rng.choice(list("xyz"), 400)
+    counts = rng.poisson(np.exp(1 + 0.6 * a + 0.5 * (kind == "x")))
+    path = tmp_path_factory.mktemp("tables") / "visits.csv"
+    rows = [f"{a[i]:.3f},{kind[i]},{counts[i]}" for i in range(400)]
+    path.write_text("\n".join(["a,kind,visits", *rows]) + "\n")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from chainrule.cli import names
+from chainrule.cli.announce import Announcer
 from chainrule.cli.closing import advice
-from chainrule.cli.live import Bar, bar_line
+from chainrule.cli.live import Bar, bar_line, epoch_line
 from chainrule.cli.plot import loss_plot
+from chainrule.diagnosis.finding import Finding
 from chainrule.training import Progress
 
 PROGRESS = Progress(
@@ -62,14 +65,90 @@ def test_the_plot_goes_from_the_first_loss_to_the_last():
         (
             [3.0, 1.0, 2.0],
             6000,
-            ["validation was best at epoch 2 (1): fewer --epochs may do better"],
+            [
+                "validation was best at epoch 2 (1): --patience 5 stops in time and keeps the best"
+                + " weights"
+            ],
         ),
         ([None, None], 60, []),
     ],
 )
 def test_advice_follows_from_the_validation_losses(losses, steps, said):
     epochs = [{"validation_loss": loss} for loss in losses]
-    assert advice(SimpleNamespace(history=SimpleNamespace(epochs=epochs), steps=steps)) == said
+    run = SimpleNamespace(
+        history=SimpleNamespace(epochs=epochs), steps=steps, stopped="completed", best_epoch=None
+    )
+    assert advice(run) == said
+
+
+def progress(**more):
+    return Progress(**{f: getattr(PROGRESS, f) for f in PROGRESS.__slots__} | more)
+
+
+def test_the_bar_shows_the_last_validation_loss_where_there_is_room():
+    assert " validation 0.5000 " in bar_line(PROGRESS, 110, validation=0.5).plain
+    assert len(bar_line(PROGRESS, 80, validation=0.5).plain) == 80
+
+
+def test_metrics_stand_beside_the_losses_of_an_epoch():
+    metrics = {"validation_roc_auc": 0.7511, "validation_f1": 0.5}
+    ended = progress(epoch_end=True, validation_loss=0.5, metrics=metrics)
+    assert epoch_line(ended, 0.25) == (
+        "epoch 3/20  loss 0.25  validation 0.5  roc_auc 0.7511  f1 0.5"
+    )
+
+
+def announced(*reports, width=80):
+    said = io.StringIO()
+    announcer = Announcer(Console(file=said, width=width))
+    for report in reports:
+        announcer(report)
+    return said.getvalue()
+
+
+def finding(kind="oscillation"):
+    return Finding("warning", kind, "it goes up and down", {}, "cr.range_test or optim.clip_norm")
+
+
+def test_a_finding_is_said_once_in_the_words_of_the_command_line():
+    said = announced(
+        progress(findings=(finding(),)), progress(findings=(finding(), finding("dead units")))
+    )
+    assert said.count("oscillation: it goes up and down") == 1
+    assert said.count("dead units: it goes up and down") == 1
+    assert "try: --learning-rate auto or --clip-norm 1" in said
+
+
+def decision(batch, before, rate=1.0, reason="noise: B̂ = 80 > 1 · 16"):
+    return {
+        "step": 5, "epoch": 1.25, "rule": "noise", "batch": batch, "rate": rate, "average": False,
+        "numbers": {"before": before}, "reason": f"{reason}: batch {before} -> {batch}",
+    }  # fmt: skip
+
+
+def test_a_decision_is_said_with_its_reason_as_it_happens():
+    said = announced(progress(decisions=(decision(32, 16),)))
+    assert " ".join(said.split()) == "epoch 1.25 noise: B̂ = 80 > 1 · 16: batch 16 -> 32"
+
+
+def test_small_changes_of_the_batch_and_many_of_them_are_not_said_each():
+    small = [progress(decisions=(decision(k + 1, k),)) for k in range(100, 150)]
+    assert announced(*small) == ""
+    large = [progress(decisions=(decision(2 ** (k % 7 + 1), 1),)) for k in range(50)]
+    lines = announced(*large, width=200).splitlines()
+    assert len(lines) == 12
+    assert "further changes are only counted" in lines[-1]
+
+
+def test_help_names_all_that_an_option_may_be(chainrule):
+    said = " ".join(chainrule("train", "--help").stdout.replace("│", " ").split())
+    said = said.replace("- ", "-")
+    for known in (
+        names.LOSSES, names.OPTIMIZERS, names.SCHEDULES, names.BATCH_SCHEDULES, names.ORDERS,
+        names.MEASURES, names.AVERAGES, names.TASKS,
+    ):  # fmt: skip
+        for name in known:
+            assert name in said
 
 
 @pytest.mark.parametrize("values", [[1.0, 1.0], [0.0, 1e-9, 1e9], [5.0] * 300, [3.0, 2.0]])

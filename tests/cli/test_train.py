@@ -78,7 +78,7 @@ def test_what_is_shown_fits_the_terminal(chainrule, penguins, tmp_path, monkeypa
         "2 rows dropped: no value for 'body_mass_g'",
         "one-hot of 3 categories",
         "5,313 parameters",
-        "momentum 0.9, learning rate 0.025",
+        "SGD, momentum 0.9 learning rate 0.025 (auto: by rule, as the run is short)",
         "● validation",
         "RMSE",
         "linear",

@@ -18,7 +18,7 @@ import pytest
 from chainrule.errors import RunError, TrainingError
 from chainrule.runs.folder import Best, Checkpoint, RunFolder, plain
 from chainrule.runs.writer import CheckpointWriter
-from chainrule.training import checkpoint_writing
+from chainrule.runs import pieces
 
 
 def checkpoint(step: int = 1, status: str = "running", **more: Any) -> Checkpoint:
@@ -281,8 +281,8 @@ def test_json_has_no_nan() -> None:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few elements, linked from one byte on."""
-    monkeypatch.setattr(checkpoint_writing, "PART", {"record": 10, "history": 4, "decisions": 1000})
-    monkeypatch.setattr(checkpoint_writing, "LINKED", 1)
+    monkeypatch.setattr(pieces, "PART", {"record": 10, "history": 4, "decisions": 1000})
+    monkeypatch.setattr(pieces, "LINKED", 1)
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -16,7 +16,7 @@ import pytest
 from chainrule.errors import RunError
 from chainrule.runs.folder import Best, RunFolder
 from chainrule.runs.writer import CheckpointWriter
-from chainrule.training import checkpoint_writing, files
+from chainrule.runs import pieces, files
 from tests.runs.test_folder import checkpoint, same
 
 CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "link")
@@ -53,8 +53,8 @@ def big(step: int) -> Any:
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {"record": 4, "history": 4, "decisions": 4}
-    monkeypatch.setattr(checkpoint_writing, "PART", parts)
-    monkeypatch.setattr(checkpoint_writing, "LINKED", 1)
+    monkeypatch.setattr(pieces, "PART", parts)
+    monkeypatch.setattr(pieces, "LINKED", 1)
 
 
 def no_litter(folder: RunFolder) -> bool:

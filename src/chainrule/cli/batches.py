@@ -49,7 +49,7 @@ def batch_words(name: str, batch: int, rows: int, epochs: int) -> str:
     return {
         "step-growth": f"times 5 at epoch {epochs / 2:g} and {0.75 * epochs:g}, {upto}",
         "doubling": f"doubled every {count_of(epochs / 5)}, {upto}",
-        "cabs": f"chosen by the gradients' variance and the learning rate (CABS), {least:,} to {limit}",
+        "cabs": f"chosen by the gradients' variance and the rate (CABS), {least:,} to {limit}",
         "noise": f"doubled while the gradient is mostly noise, {upto}; then the rate falls",
     }.get(name, "")
 

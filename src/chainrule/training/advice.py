@@ -37,13 +37,26 @@ class Advice:
     rule: Rule
     findings: list[Finding] = field(default_factory=list)
     _last: list[np.ndarray] = field(default_factory=list)
+    _next: list[np.ndarray] = field(default_factory=list)
+    _at: int = 0
     _look_at: float = 0.0
 
     def before(self, descent: Descent) -> None:
         """Remember small parameters before a chunk; of large ones the first must do."""
         params = descent.carried.params
-        is_small = sum(p.nbytes for p in params) <= _SMALL
-        self._last = descent.leaves()[: len(params)] if is_small else params
+        self._last = self._last or params
+        if sum(p.nbytes for p in params) <= _SMALL:
+            self._promote(descent)
+            self._next, self._at = descent.leaves()[: len(params)], descent.done
+
+    def _promote(self, descent: Descent) -> None:
+        """Keep what was remembered before a chunk if the loss there was no worse than at first.
+
+        Above that the descent is on its way up, and the curvature there is no advice.
+        """
+        losses = descent.record.since(0).get("loss", ())
+        if self._next and len(losses) > self._at and losses[self._at] <= losses[0]:
+            self._last = self._next
 
     def on_divergence(self, descent: Descent, rate: float) -> str:
         """What to try, after a chunk in which the loss became NaN or infinite."""
@@ -52,6 +65,7 @@ class Advice:
             return f'{spoiled}: leave such rows out, or train with on_nan="skip"'
         if self.rule.kind != "gradient":
             return ""
+        self._promote(descent)
         rule = self.rule
         return divergence_advice(
             self.objective(), self._last, rate, rule.momentum, nesterov=rule.nesterov,

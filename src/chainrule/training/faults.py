@@ -79,7 +79,8 @@ class Faults:
     def keep(self, snapshot: Snapshot) -> None:
         """One to go back to, if it is finite."""
         if all(np.isfinite(leaf).all() for leaf in snapshot.leaves if leaf.dtype.kind == "f"):
-            self._snapshots = [*self._snapshots[1 - _KEPT :], snapshot]
+            # The first stays: by the time a loss overflows, the last few may be past saving.
+            self._snapshots = [*self._snapshots[:1], *self._snapshots[1:][2 - _KEPT :], snapshot]
 
     def take(self) -> Snapshot:
         """The last one; each time an earlier one, as long as there is one."""
