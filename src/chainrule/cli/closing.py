@@ -104,7 +104,7 @@ def advice(run: Any) -> list[str]:
     if last > OVERFITTED * lowest and run.best_epoch is None:
         best = losses.index(lowest) + 1
         at = f"validation was best at epoch {best} ({lowest:.4g})"
-        return [f"{at}: --patience 5 stops in time and keeps the best weights"]
+        return [f"{at}: --patience 5 keeps the weights of the best"]
     if run.steps < FEW_STEPS and run.stopped == "completed":
         return [f"{count(run.steps, 'step')} are few: more --epochs may do better"]
     return []

@@ -37,11 +37,13 @@ class Faults:
         policy: "stop", "skip" or "roll back".
         count: how often it has rolled back.
         skipped: updates skipped one after the other, up to now.
+        reached: the furthest step, from 0, whose loss was not finite; -1 before the first.
     """
 
     policy: Policy = "stop"
     count: int = 0
     skipped: int = 0
+    reached: int = -1
     _snapshots: list[Snapshot] = field(default_factory=list)
 
     @property
@@ -57,7 +59,8 @@ class Faults:
     def position(self) -> dict[str, Any]:
         """Plain values from which a resumed run falls back to the same places."""
         kept = [{"position": s.position, "epochs": s.epochs} for s in self._snapshots]
-        return {"count": self.count, "skipped": self.skipped, "snapshots": kept}
+        counted = {"count": self.count, "skipped": self.skipped, "reached": self.reached}
+        return {**counted, "snapshots": kept}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of the snapshots, by name."""
@@ -70,6 +73,7 @@ class Faults:
     def restore(self, position: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Stand where ``position`` and ``arrays`` were taken."""
         self.count, self.skipped = int(position["count"]), int(position["skipped"])
+        self.reached = int(position["reached"])
         self._snapshots = []
         for k, kept in enumerate(position["snapshots"]):
             names = [name for name in arrays if name.startswith(f"snapshot{k}/")]
@@ -77,14 +81,22 @@ class Faults:
             self._snapshots.append(Snapshot(leaves, kept["position"], int(kept["epochs"])))
 
     def keep(self, snapshot: Snapshot) -> None:
-        """One to go back to, if it is finite."""
+        """One to go back to, if it is finite and lies beyond all that went wrong.
+
+        The first stays: by the time a loss overflows, the last few may be past saving. So may be
+        those on the way to where it did; without them the next one to go back to is earlier.
+        """
+        if snapshot.position["step"] <= self.reached:
+            return
         if all(np.isfinite(leaf).all() for leaf in snapshot.leaves if leaf.dtype.kind == "f"):
-            # The first stays: by the time a loss overflows, the last few may be past saving.
             self._snapshots = [*self._snapshots[:1], *self._snapshots[1:][2 - _KEPT :], snapshot]
 
-    def take(self) -> Snapshot:
-        """The last one; each time an earlier one, as long as there is one."""
-        self.count += 1
+    def take(self, at: int) -> Snapshot:
+        """The last one, after a loss at step ``at`` that was not finite; each time an earlier one.
+
+        Only the first is given again and again.
+        """
+        self.count, self.reached = self.count + 1, max(self.reached, at)
         return self._snapshots.pop() if len(self._snapshots) > 1 else self._snapshots[0]
 
     def note_skipped(self, losses: np.ndarray, first: int) -> None:

@@ -308,7 +308,7 @@ class Loop:
 
     def _fall_back(self, at: int, value: float) -> None:
         descent = self.descent
-        snapshot, reached = descent.faults.take(), descent.epoch
+        snapshot, reached = descent.faults.take(at), descent.epoch
         factor = descent.deciding.fault_rate
         decisions = descent.deciding.decisions
         descent.stand(snapshot.leaves, snapshot.position, decisions)
