@@ -46,31 +46,23 @@ def for_command_line(text: str) -> str:
 
 
 class Announcer:
-    """Prints decisions and findings, those of one kind once.
-
-    Attributes:
-        findings: by kind, as they were first noticed.
-        last: what was noticed at the end of the last epoch.
-    """
+    """Prints decisions and findings, those of one kind once."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lines = 0
         self._said: float = 0.0
         self._rate: float = 1.0
-        self.findings: dict[str, Any] = {}
-        self.last: tuple[Any, ...] = ()
+        self._kinds: set[str] = set()
 
     def __call__(self, progress: Any) -> None:
         """The callback: ``progress`` is a ``training.Progress``."""
         for decision in progress.decisions:
             self._decided(decision)
         for finding in progress.findings:
-            if finding.kind not in self.findings:
-                self.findings[finding.kind] = finding
+            if finding.kind not in self._kinds:
+                self._kinds.add(finding.kind)
                 self._print(f"epoch {progress.epoch}", finding_text(finding))
-        if progress.epoch_end:
-            self.last = tuple(progress.findings)
 
     def _decided(self, decision: Mapping[str, Any]) -> None:
         if not self._is_marked(decision):

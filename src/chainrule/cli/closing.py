@@ -24,10 +24,10 @@ from chainrule.nn import count_parameters
 EPOCHS_PLOTTED: Final = 2  # at least
 FEW_STEPS: Final = 500
 OVERFITTED: Final = 1.05  # last validation loss, in units of the lowest
-_SHOWN: Final = 6  # batch sizes, or findings
+_SHOWN: Final = 6  # batch sizes
 
 
-def show_descent(console: Console, job: Job, run: Any, noticed: Sequence[Any]) -> None:
+def show_descent(console: Console, job: Job, run: Any) -> None:
     """The losses per epoch, the speed, what changed on the way, and a verdict."""
     epochs = run.history.epochs
     if len(epochs) >= EPOCHS_PLOTTED:
@@ -44,7 +44,7 @@ def show_descent(console: Console, job: Job, run: Any, noticed: Sequence[Any]) -
     section(console, "Trained", done, *_ending(job, run))
     section(console, "Changes", *_changes(run))
     if run.stopped != "interrupted":
-        section(console, "Verdict", *verdict(job, run, noticed))
+        section(console, "Verdict", *verdict(job, run))
 
 
 def _ending(job: Job, run: Any) -> Iterator[str]:
@@ -79,10 +79,9 @@ def _changes(run: Any) -> Iterator[str]:
         yield f"by {rule}: {count(times, 'decision')}, the last at epoch {last['epoch']:.2f}{rate}"
 
 
-def verdict(job: Job, run: Any, noticed: Sequence[Any]) -> list[str]:
+def verdict(job: Job, run: Any) -> list[str]:
     """What is worth knowing of the descent, the most serious first; one line where all is well."""
-    found = {f.kind: f for f in (*watched(job, run), *noticed) if f.severity != "note"}
-    said = [_said(finding) for finding in found.values()][:_SHOWN]
+    said = [_said(finding) for finding in watched(job, run) if finding.severity != "note"]
     said += advice(run)
     return said or [_fine(run)]
 
@@ -164,12 +163,10 @@ def resume_command(job: Job) -> str:
     return f"chainrule train {data} --out {out} --resume"
 
 
-def result(
-    job: Job, run: Any, test: Mapping[str, Scores] | None, noticed: Sequence[Any]
-) -> dict[str, object]:
+def result(job: Job, run: Any, test: Mapping[str, Scores] | None) -> dict[str, object]:
     """What was found and done, for --json and for result.json."""
     prepared = job.prepared
-    findings = {f.kind: f for f in (*noticed, *watched(job, run))}
+    findings = {f.kind: f for f in (*run.findings, *watched(job, run))}
     return {
         "chainrule": __version__,
         "status": run.stopped,
@@ -190,7 +187,7 @@ def result(
         "epochs": list(run.history.epochs),
         "decisions": list(run.history.decisions),
         "findings": [_finding_json(finding) for finding in findings.values()],
-        "verdict": verdict(job, run, noticed),
+        "verdict": verdict(job, run),
         "test": test,
         "seconds": dict(job.clock.seconds),
     }

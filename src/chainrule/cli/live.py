@@ -23,9 +23,6 @@ class Bar:
     In a terminal one line is redrawn and disappears at the end; elsewhere, and where metrics are
     asked for, there is a line at some epochs' ends. What is decided and noticed has lines that
     stay.
-
-    Attributes:
-        announcer: what says these, and keeps what was noticed.
     """
 
     def __init__(self, console: Console, title: str = "", metrics: bool = False) -> None:
@@ -33,10 +30,10 @@ class Bar:
         self._title = title
         self._prints = metrics or not console.is_terminal
         self._validation: float | None = None  # of the last epoch that has ended
-        self.announcer = Announcer(console)
+        self._announcer = Announcer(console)
         self._drawn = 0.0
-        self._begun = self._last = -1  # steps at the begin of the epoch and at the last report
-        self._sum = 0.0  # of the epoch's losses so far
+        self._last = -1  # steps at the last report
+        self._sum, self._rows = 0.0, 0  # of the epoch's losses so far, over its examples
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Bar:
@@ -55,7 +52,7 @@ class Bar:
     def __call__(self, progress: Any) -> None:
         """The callback: ``progress`` is a ``training.Progress``."""
         if not self._title:
-            self.announcer(progress)
+            self._announcer(progress)
             if self._prints:
                 self._print(progress)
         if progress.validation_loss is not None:
@@ -67,17 +64,17 @@ class Bar:
 
     def _print(self, progress: Any) -> None:
         if self._last < 0:  # a resumed run does not begin at step 0
-            self._begun = self._last = progress.step - 1
-        self._sum += progress.loss * (progress.step - self._last)
+            self._last = progress.step - 1
+        rows = (progress.step - self._last) * max(progress.batch, 1)
+        self._sum, self._rows = self._sum + progress.loss * rows, self._rows + rows
         self._last = progress.step
         if not progress.epoch_end:
             return
         every = max(1, -(-progress.epochs // QUIET_LINES))
         last = progress.epoch == progress.epochs
         if progress.epoch % every == 0 or last:
-            loss = self._sum / max(progress.step - self._begun, 1)
-            self._console.print(epoch_line(progress, loss))
-        self._begun, self._sum = progress.step, 0.0
+            self._console.print(epoch_line(progress, self._sum / max(self._rows, 1)))
+        self._sum, self._rows = 0.0, 0
 
 
 def bar_line(progress: Any, width: int, title: str = "", validation: float | None = None) -> Text:

@@ -50,12 +50,12 @@ METHODS: Final[Mapping[str, Method]] = {
     "adagrad": Method(optim.Adagrad, "Adagrad", 2e-2),
     "adadelta": Method(optim.Adadelta, "Adadelta", 1.0, grows=False),
     "lion": Method(optim.Lion, "Lion", 3e-4, caution=0.1),
-    "lamb": Method(optim.LAMB, "LAMB", 1e-2),
-    "muon": Method(optim.Muon, "Muon", 1e-2),
+    "lamb": Method(optim.LAMB, "LAMB", 2e-3),
+    "muon": Method(optim.Muon, "Muon", 1e-2, caution=0.5),
     "prodigy": Method(optim.Prodigy, "Prodigy", 1.0, grows=False, estimates=True),
     "schedule-free-sgd": Method(optim.ScheduleFreeSGD, "schedule-free SGD", 0.5, decays=False),
     "schedule-free-adamw": Method(
-        optim.ScheduleFreeAdamW, "schedule-free AdamW", 3e-3, decays=False
+        optim.ScheduleFreeAdamW, "schedule-free AdamW", 1.5e-3, decays=False, caution=0.5
     ),
 }
 

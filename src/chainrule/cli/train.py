@@ -52,10 +52,10 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
         with view.busy("trying learning rates"):
             job = replace(job, setup=job.with_rate(job.setup))
     report.show_setup(view.console, job)
-    run, noticed = _descend_or_undo(job, view, board)
-    closing.show_descent(view.console, job, run, noticed)
+    run = _descend_or_undo(job, view, board)
+    closing.show_descent(view.console, job, run)
     if run.stopped == "interrupted":
-        view.result(closing.result(job, run, None, noticed))
+        view.result(closing.result(job, run, None))
         raise _interrupted(job, run)
     try:
         test = _score_all(job, run, view)
@@ -63,7 +63,7 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
     except (KeyboardInterrupt, Terminated) as stop:
         hint = f"chainrule evaluate {_quoted(job.out)} {shlex.quote(options.data)}"
         raise _stopped(stop, f"the trained network is in {job.out}", hint) from None
-    result = closing.result(job, run, test, noticed)
+    result = closing.result(job, run, test)
     RunFolder.open(job.out).write_json("result.json", result)
     closing.show_scores(view.console, job, test)
     closing.show_end(view.console, job)
@@ -78,7 +78,7 @@ def _tensorboard(options: TrainOptions) -> list[Any]:
 # -- the descent -----------------------------------------------------------------------------------
 
 
-def _descend_or_undo(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+def _descend_or_undo(job: Job, view: View, board: list[Any]) -> Any:
     """Descend; where that fails before anything was kept, the folder made for it is deleted."""
     if job.resumes:
         return _descend(job, view, board)
@@ -94,8 +94,8 @@ def _descend_or_undo(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple
         raise
 
 
-def _descend(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple[Any, ...]]:
-    """The run, and what was noticed at its last epoch."""
+def _descend(job: Job, view: View, board: list[Any]) -> Any:
+    """The run, kept in its folder."""
     setup, options = job.setup, job.options
     metrics = epoch_metrics(setup.metrics, setup.terms, job.prepared.schema.target)
     keep = {
@@ -115,7 +115,7 @@ def _descend(job: Job, view: View, board: list[Any]) -> tuple[Any, tuple[Any, ..
     job.clock.add("compile", run.seconds.get("trace", 0.0) + run.seconds.get("compile", 0.0))
     job.clock.add("train", run.seconds.get("train", 0.0))
     RunFolder.open(job.out).log(f"{run.stopped} at step {run.steps}: {run.reason}")
-    return run, bar.announcer.last
+    return run
 
 
 def _trained(job: Job, setup: Setup, callbacks: list[Any], **keep: Any) -> Any:
@@ -183,10 +183,7 @@ def _diagnose(job: Job, run: Any, view: View) -> None:
     if not job.options.diagnose:
         return
     with view.busy("diagnosing"), job.clock.measure("diagnose"):
-        found = cr.diagnose(
-            run.model, job.setup.terms.function, job.arrays(job.prepared.train), run.history,
-            job.setup.descent(), batch=job.setup.batch, threads=job.setup.threads,
-        )  # fmt: skip
+        found = run.diagnose(threads=job.setup.threads)
     closing.show_diagnosis(view.console, found)
 
 

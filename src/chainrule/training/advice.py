@@ -54,7 +54,7 @@ class Advice:
 
         Above that the descent is on its way up, and the curvature there is no advice.
         """
-        losses = descent.record.since(0).get("loss", ())
+        losses = descent.record.since(0).get("loss", np.zeros(0))
         if self._next and len(losses) > self._at and losses[self._at] <= losses[0]:
             self._last = self._next
 

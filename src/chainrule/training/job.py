@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from chainrule.evaluation.evaluator import Evaluator
@@ -15,9 +16,11 @@ from chainrule.evaluation.split import split_examples
 from chainrule.optim import BatchSchedule, ConstantBatch
 from chainrule.orders import Order, as_order
 from chainrule.tracing.trees import unflatten
-from chainrule.training.deciding import VARIANCE
+from chainrule.training.deciding import VARIANCE, Deciding
 from chainrule.training.descent import Descent
+from chainrule.training.faults import Faults, Policy
 from chainrule.training.measures import check_record, sums_for
+from chainrule.training.order import Cursor
 from chainrule.training.settings import (
     batch_schedule,
     check_scored,
@@ -26,7 +29,14 @@ from chainrule.training.settings import (
     shown,
     stopping_of,
 )
-from chainrule.training.step import Carried, carry
+from chainrule.training.step import (
+    Carried,
+    StepPlan,
+    carry,
+    compile_step,
+    rates_of,
+    trace_step,
+)
 from chainrule.training.watching import EarlyStopping, Watch
 
 
@@ -76,15 +86,31 @@ class Job:
             stopping_of(stopping, watched, scores.greater_is_better if scores else {}),
         )  # fmt: skip
 
+    def begin(
+        self, epochs: int, seed: int, threads: int | None, on_nan: Policy
+    ) -> tuple[Descent, dict[str, float]]:
+        """The descent at its first step, compiled, and the seconds of "trace" and "compile"."""
+        start = perf_counter()
+        plan = StepPlan(self.sums, skips=on_nan == "skip")
+        traced = trace_step(self.carried, self.examples, self.loss, self.optimizer, plan)
+        between = perf_counter()
+        rates = rates_of(self.optimizer)
+        step = compile_step(traced, self.carried, self.examples, not self.takes_all, rates)
+        watch, n = self.watch(threads), self.examples.rows
+        seconds = {"trace": between - start, "compile": perf_counter() - between}
+        observer = getattr(self.optimizer, "observer", None)
+        descent = Descent(
+            step=step, examples=self.examples, cursor=Cursor(self.order, n, epochs, seed),
+            optimizer=self.optimizer, carried=self.carried, watch=watch, sums=self.sums,
+            deciding=Deciding(self.batches, observer, n), faults=Faults(on_nan),
+            settings={**self.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan},
+        )  # fmt: skip
+        return descent, seconds
+
     @property
     def sums(self) -> tuple[str, ...]:
         """What each step works out beside its loss."""
         return sums_for(self.measures)
-
-    @property
-    def optimizer_observer(self) -> Any:
-        """The learning-rate schedule that acts on what is measured, or None."""
-        return getattr(self.optimizer, "observer", None)
 
     @property
     def takes_all(self) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Literal
 
 from chainrule.compiler.native.executable import operations
@@ -13,17 +13,14 @@ from chainrule.diagnosis.rule import rule_of
 from chainrule.optim import SGD, BatchSchedule
 from chainrule.orders import Order
 from chainrule.training.advice import Advice
-from chainrule.training.deciding import Deciding
 from chainrule.training.descent import Descent
-from chainrule.training.faults import Faults, Policy
+from chainrule.training.faults import Policy
 from chainrule.training.job import Job
 from chainrule.training.loop import Loop, check_interval
-from chainrule.training.order import Cursor
 from chainrule.training.pace import pace
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Callback, Problem, Run
 from chainrule.training.settings import check_callbacks, check_numbers
-from chainrule.training.step import StepPlan, compile_step, rates_of, trace_step
 from chainrule.training.store import EVERY, Store
 from chainrule.training.watching import EarlyStopping
 
@@ -119,42 +116,31 @@ def train(
         model, loss, data, validation, metrics, optimizer or SGD(0.01), batch, order, seed, record,
         early_stopping,
     )  # fmt: skip
-    start = perf_counter()
-    traced = trace_step(
-        job.carried, job.examples, loss, job.optimizer, StepPlan(job.sums, on_nan == "skip")
-    )
-    between = perf_counter()
-    gathers = not job.takes_all
-    step = compile_step(traced, job.carried, job.examples, gathers, rates_of(job.optimizer))
-    watch = job.watch(threads)
-    seconds = {"trace": between - start, "compile": perf_counter() - between, "train": 0.0}
-
-    deciding = Deciding(job.batches, job.optimizer_observer, job.examples.rows)
-    descent = Descent(
-        step=step, examples=job.examples, optimizer=job.optimizer, carried=job.carried,
-        cursor=Cursor(job.order, job.examples.rows, epochs, seed), deciding=deciding, watch=watch,
-        faults=Faults(on_nan), sums=job.sums,
-        settings={**job.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan},
-    )  # fmt: skip
-    store = None
+    descent, seconds = job.begin(epochs, seed, threads, on_nan)
+    keeper: Store | nullcontext[None] = nullcontext()
     if out is not None:
-        store = Store.begin(out, resume, descent, config, keep, checkpoint_every)
-    advice = Advice(job.objective(threads), rule_of(job.optimizer))
-    work = operations(step.executable.plan, deciding.batch)
-    loop = Loop(
-        descent, pace(threads, choose(threads, work), available()),
-        Reporter(tuple(callbacks), advice), advice,
-        check_interval(job.examples.rows, epochs, work / deciding.batch), store, max_time,
-    )  # fmt: skip
-    before = descent.seconds
-    try:
+        keeper = Store.begin(out, resume, descent, config, keep, checkpoint_every)
+    with keeper as store:
+        loop = _loop(job, descent, threads, tuple(callbacks), store, max_time)
+        before = descent.seconds
         stopped = loop.run()
-    finally:
-        if store is not None:
-            store.close()
-    seconds["train"] = descent.seconds - before
+    loop.advice.look(descent)
     return Run(
-        job.trained(descent), descent.history(), stopped, loop.reason, descent.done, seconds,
-        loop.pace.threads, tuple(advice.findings), watch.best_epoch or None,
+        job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
+        {**seconds, "train": descent.seconds - before}, loop.pace.threads,
+        tuple(loop.advice.findings), descent.watch.best_epoch or None,
         store.folder.path if store else None, Problem(loss, data, job.optimizer),
     )  # fmt: skip
+
+
+def _loop(
+    job: Job, descent: Descent, threads: int | None, callbacks: tuple[Callback, ...],
+    store: Store | None, max_time: float | None,
+) -> Loop:  # fmt: skip
+    """The loop of a descent, with whom it tells and what it is told."""
+    batch = descent.deciding.batch
+    work = operations(descent.step.executable.plan, batch)
+    advice = Advice(job.objective(threads), rule_of(job.optimizer))
+    interval = check_interval(descent.cursor.n, descent.cursor.epochs, work / batch)
+    chosen = pace(threads, choose(threads, work), available())
+    return Loop(descent, chosen, Reporter(callbacks, advice), advice, interval, store, max_time)
