@@ -46,7 +46,7 @@ BAD_TABLES = {
     "another loss": (TABLE, ["-t", "y", "--loss", "squared_error"], "does not fit the target"),
     "unknown loss": (TABLE, ["-t", "y", "--loss", "l2"], "expected auto, squared_error"),
     "unknown activation": (TABLE, ["-t", "y", "--activation", "rel"], "did you mean relu?"),
-    "unknown optimizer": (TABLE, ["-t", "y", "--optimizer", "adamv"], "did you mean adamw?"),
+    "unknown optimizer": (TABLE, ["-t", "y", "--optimizer", "nadm"], "did you mean nadam?"),
     "unknown schedule": (TABLE, ["-t", "y", "--schedule", "cosin"], "did you mean cosine?"),
     "unknown task": (TABLE, ["-t", "y", "--task", "rank"], "expected auto"),
     "sizes": (TABLE, ["-t", "y", "--hidden", "64,x"], "for example --hidden 64,64"),

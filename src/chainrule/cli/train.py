@@ -99,7 +99,7 @@ def _descend(job: Job, view: View, board: list[Any]) -> Any:
     setup, options = job.setup, job.options
     metrics = epoch_metrics(setup.metrics, setup.terms, job.prepared.schema.target)
     keep = {
-        "metrics": metrics, "record": setup.record, "out": job.out, "resume": job.resumes,
+        "validation": job.arrays(job.prepared.validation), "metrics": metrics, "record": setup.record, "out": job.out, "resume": job.resumes,
         "config": job.config(), "keep": options.keep,
         "checkpoint_every": options.checkpoint_every,
     }  # fmt: skip
@@ -124,7 +124,6 @@ def _trained(job: Job, setup: Setup, callbacks: list[Any], **keep: Any) -> Any:
         setup.network(),
         setup.terms.function,
         data=job.arrays(job.prepared.train, setup),
-        validation=job.arrays(job.prepared.validation, setup),
         optimizer=setup.descent(),
         batch=setup.batches(),
         epochs=setup.epochs,
@@ -163,9 +162,11 @@ def _score_all(job: Job, run: Any, view: View) -> dict[str, Scores]:
 
 def _linear_model(job: Job, setup: Setup, view: View) -> Any:
     """The linear model; None where it could not be trained in the network's way."""
+    acts = setup.patience is not None or setup.schedule == "plateau"  # on the validation loss
+    held_out = {"validation": job.arrays(job.prepared.validation, setup)} if acts else {}
     try:
         with Bar(view.bar, "linear model, epoch") as bar:
-            run = _trained(job, setup, [bar])
+            run = _trained(job, setup, [bar], **held_out)
     except TrainingError:
         return None
     if run.stopped == "interrupted":

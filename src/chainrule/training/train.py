@@ -102,6 +102,7 @@ def train(
         RunError: ``out`` cannot be written, or holds another run.
 
     Example:
+        >>> import numpy as np
         >>> x = np.linspace(-1, 1, 64)
         >>> def loss(p, x, y):
         ...     return np.mean((p["w"] * x + p["b"] - y) ** 2)
