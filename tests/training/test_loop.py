@@ -348,6 +348,13 @@ def test_a_schedule_is_asked_for_a_long_run_in_parts() -> None:
     assert (np.diff(across) <= 0).all()
 
 
+def test_weights_that_have_not_moved_are_noticed() -> None:
+    """Mini-batch noise hides so small a fall of the loss; the weights do not lie."""
+    slow, good = train(optimizer=optim.SGD(1e-8)), train()
+    assert [f.kind for f in slow.findings] == ["rate too small"]
+    assert good.findings == ()
+
+
 def test_stop_names_the_step_and_a_rate_to_try() -> None:
     x = np.linspace(-1, 1, 100)
     with pytest.raises(TrainingError, match=r"at step \d+ of .*learning rate 60") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -9,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from chainrule.diagnosis.finding import Finding
+from chainrule.diagnosis.finding import Finding, in_words
 from chainrule.diagnosis.rule import Rule
 from chainrule.diagnosis.watch import divergence_advice, watch
 from chainrule.evaluation.examples import Examples
@@ -21,6 +22,9 @@ from chainrule.training.descent import Descent
 _SMALL: Final = 1 << 22
 #: The record is looked at when so many times the last look's time have passed.
 _SELDOM: Final = 50
+#: Steps after which weights should have moved, and how far, as a share of their length.
+_FEW: Final = 50
+_UNMOVED: Final = 1e-4
 
 
 @dataclass(eq=False)
@@ -93,6 +97,36 @@ class Advice:
         new = tuple(f for f in found if f.kind not in {old.kind for old in self.findings})
         self.findings += new
         return new
+
+
+    def at_end(self, descent: Descent) -> tuple[Finding, ...]:
+        """What is noticed when the descent has ended."""
+        found = self.look(descent)
+        unmoved = _unmoved(descent)
+        if not unmoved or any(f.kind == "rate too small" for f in self.findings):
+            return found
+        self.findings = [f for f in self.findings if f.kind != "no progress"] + [*unmoved]
+        return unmoved
+
+
+def _unmoved(descent: Descent) -> tuple[Finding, ...]:
+    """Weights that are still where they began, to a ten-thousandth of their length."""
+    steps, kept = descent.record.length, len(descent.carried.params)
+    if steps < _FEW or descent.done > steps:
+        return ()
+    pairs = list(zip(descent.carried.params, descent.leaves()[:kept], strict=True))
+    length = math.sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a, _ in pairs))
+    way = math.sqrt(sum(float(np.sum((b - np.float64(a)) ** 2)) for a, b in pairs))
+    if not 0 < way < _UNMOVED * length:
+        return ()
+    rate = float(descent.record.since(0)["learning_rate"].max())
+    what = (
+        f"in {steps} steps the weights have moved by {in_words(way / length)} of their length; the"
+        f" learning rate is {in_words(rate)}"
+    )
+    numbers = {"moved": way / length, "learning_rate": rate}
+    more = "a learning rate 100 times as large, or cr.range_test"
+    return (Finding("warning", "rate too small", what, numbers, more),)
 
 
 def _spoiled(examples: Examples) -> str:

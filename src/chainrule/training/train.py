@@ -125,7 +125,7 @@ def train(
         loop = _loop(job, descent, threads, tuple(callbacks), store, max_time)
         before = descent.seconds
         stopped = loop.run()
-    loop.advice.look(descent)
+    loop.advice.at_end(descent)
     return Run(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
         {**seconds, "train": descent.seconds - before}, loop.pace.threads,
