@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--schemes", default=",".join(SCHEMES), help="default all")
     parser.add_argument("--seeds", type=int, default=5, help="default 5")
     parser.add_argument("--epochs", type=int, default=15, help="default 15")
-    parser.add_argument("--searches", type=int, default=2, help="seeds of the search; default 2")
+    parser.add_argument("--searches", type=int, default=1, help="seeds of the search; default 1")
     parser.add_argument("--threads", type=int, default=1, help="of a step; default 1")
     parser.add_argument("--runs", type=Path, help="keep runs in this file; those in it are done")
     parser.add_argument("--save", type=Path, metavar="FILE", help="draw a picture")

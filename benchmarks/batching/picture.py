@@ -53,6 +53,7 @@ def draw(path: Path, results: Results, name: str) -> None:
     axes[1, 0].set_yscale("log", base=2)
     axes[1, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[1, 1].set_yscale("log")
+    axes[1, 1].set_ylim(bottom=0.5)  # a cosine ends at 0
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(f"Fashion-MNIST, {name}: means over {seeds(results)} seeds")

@@ -87,6 +87,11 @@ BAD_TABLES = {
         ["-t", "y", "--batch", "all", "--batch-schedule", "noise"],
         "nowhere to grow",
     ),
+    "no variance": (
+        TABLE,
+        ["-t", "y", "--batch", "1", "--batch-schedule", "cabs"],
+        "one row has no variance",
+    ),
     "batch schedule": (TABLE, ["-t", "y", "--batch-schedule", "nois"], "did you mean noise?"),
     "order": (TABLE, ["-t", "y", "--order", "shuffle"], "did you mean reshuffle?"),
     "no classes to mix": (

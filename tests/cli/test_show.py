@@ -68,6 +68,7 @@ def test_the_plot_goes_from_the_first_loss_to_the_last():
             ["validation was best at epoch 2 (1): --patience 5 keeps the weights of the best"],
         ),
         ([None, None], 60, []),
+        ([0.5, -1.0, -0.99], 6000, []),  # of a density: log-likelihoods may have either sign
     ],
 )
 def test_advice_follows_from_the_validation_losses(losses, steps, said):

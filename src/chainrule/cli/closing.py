@@ -23,7 +23,7 @@ from chainrule.nn import count_parameters
 
 EPOCHS_PLOTTED: Final = 2  # at least
 FEW_STEPS: Final = 500
-OVERFITTED: Final = 1.05  # last validation loss, in units of the lowest
+OVERFITTED: Final = 0.05  # how far the last validation loss is above the lowest, as a share
 _SHOWN: Final = 6  # batch sizes
 
 
@@ -100,7 +100,7 @@ def advice(run: Any) -> list[str]:
     if not losses or None in losses:
         return []
     lowest, last = min(losses), losses[-1]
-    if last > OVERFITTED * lowest and run.best_epoch is None:
+    if last - lowest > OVERFITTED * abs(lowest) and run.best_epoch is None:
         best = losses.index(lowest) + 1
         at = f"validation was best at epoch {best} ({lowest:.4g})"
         return [f"{at}: --patience 5 keeps the weights of the best"]

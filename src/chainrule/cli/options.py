@@ -228,6 +228,11 @@ def _check_together(o: TrainOptions) -> None:
             f"--batch-schedule {o.batch_schedule}: --batch all has nowhere to grow",
             hint="begin with --batch 32",
         )
+    if o.batch == 1 and o.batch_schedule in ("cabs", "noise"):
+        raise OptionError(
+            f"--batch-schedule {o.batch_schedule}: one row has no variance to act on",
+            hint="begin with --batch 2 or more",
+        )
     if o.average == "swa" and o.batch_schedule not in ("constant", "noise"):
         raise OptionError(
             f"--average swa: with --batch-schedule {o.batch_schedule} it is not known at which "

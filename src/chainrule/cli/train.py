@@ -99,9 +99,9 @@ def _descend(job: Job, view: View, board: list[Any]) -> Any:
     setup, options = job.setup, job.options
     metrics = epoch_metrics(setup.metrics, setup.terms, job.prepared.schema.target)
     keep = {
-        "validation": job.arrays(job.prepared.validation), "metrics": metrics, "record": setup.record, "out": job.out, "resume": job.resumes,
-        "config": job.config(), "keep": options.keep,
-        "checkpoint_every": options.checkpoint_every,
+        "validation": job.arrays(job.prepared.validation), "metrics": metrics,
+        "record": setup.record, "out": job.out, "resume": job.resumes, "config": job.config(),
+        "keep": options.keep, "checkpoint_every": options.checkpoint_every,
     }  # fmt: skip
     try:
         with Bar(view.bar, metrics=bool(metrics)) as bar:
