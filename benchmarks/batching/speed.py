@@ -15,14 +15,14 @@ from chainrule import losses, nn, optim
 BATCHES: Final = (2, 8, 32, 128, 512, 2048, 6000)
 #: Rows of a turn: few where a step is much for a row.
 ROWS: Final = {2: 6000, 8: 20_000}
-USUAL_ROWS: Final = 30_000
+USUAL_ROWS: Final = 60_000
 EPOCHS: Final = 3
 PLAIN: Final = "plain"
 #: What is asked of ``cr.train`` beside the descent, by the name of the column.
 EXTRAS: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     PLAIN: lambda batch: {"batch": batch},
     "noise scale": lambda batch: {"batch": batch, "record": "noise_scale"},
-    "all": lambda batch: {
+    "all and NoiseDriven": lambda batch: {
         "batch": optim.NoiseDriven(batch, limit=batch, then="nothing"),
         "record": "all",
     },

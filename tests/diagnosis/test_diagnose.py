@@ -99,6 +99,44 @@ def test_a_saddle_a_minimum_and_a_plateau_are_told_apart():
     assert flat.convergence.place in ("plateau", "flat minimum")
 
 
+def test_a_strict_maximum_is_called_one():
+    found = cr.diagnose(np.zeros(2), lambda p, x: 3 - np.sum(p * p) + 0 * np.mean(x), ROWS)
+    assert found.convergence.place == "maximum"
+    assert [f.kind for f in found.findings] == ["maximum"]
+    assert "saddle" not in str(found)
+
+
+@pytest.mark.parametrize("written", [lambda p, x: np.mean(x) + 2, lambda p, x: 2 + 0 * np.sum(p)])
+def test_a_constant_loss_has_no_gradient(written):
+    found = cr.diagnose(np.ones(2), written, ROWS)
+    assert [(f.severity, f.kind) for f in found.findings] == [("warning", "no gradient")]
+    assert "does not depend on the parameters" in str(found)
+    assert not found.is_fine
+
+
+def test_a_hinge_that_is_satisfied_is_no_fault():
+    found = cr.diagnose(np.ones(2), lambda p, x: np.maximum(0, np.mean(x) - np.sum(p)), ROWS)
+    assert found.is_fine
+
+
+def test_a_straight_loss_has_no_stability_bound_and_is_not_called_fine():
+    found = cr.diagnose(np.ones(2), lambda p, x: np.sum(p) + np.mean(x), ROWS, optimizer=0.1)
+    assert [(f.severity, f.kind) for f in found.findings] == [("note", "no curvature")]
+    assert "no rate is too large for stability" in str(found)
+    assert "fine" not in str(found)
+    below = cr.diagnose(-np.ones(2), lambda p, x: np.sum(p) + np.mean(x), ROWS, optimizer=0.1)
+    assert [(f.severity, f.kind) for f in below.findings] == [("warning", "no curvature")]
+
+
+def test_a_history_without_steps_is_as_none(classes):
+    run = cr.train(nn.MLP([4, 8, 2], rng=0), losses.cross_entropy, classes, epochs=0)
+    without = cr.diagnose(run.model, losses.cross_entropy, classes, batch=32)
+    found = cr.diagnose(run.model, losses.cross_entropy, classes, run.history, batch=32)
+    assert found.loss == without.loss
+    assert found.findings == without.findings
+    assert run.diagnose().loss == found.loss
+
+
 @pytest.fixture(scope="module")
 def classes():
     rng = np.random.default_rng(0)

@@ -160,7 +160,9 @@ def test_nan_is_no_improvement():
 def test_what_measures_is_found_inside_of_optimisers_and_schedules(schedule):
     wrapped = optim.clip_norm(optim.average(optim.Adam(schedule)), 1.0)
     assert wrapped.observer == optim.plateau(0.1)
-    assert optim.groups({"b*": optim.SGD(0.1)}, optim.Adam(schedule)).observer is not None
+    assert optim.groups({"b*": 0.1}, optim.Adam(schedule)).observer is not None
+    with pytest.raises(TrainingError, match="only some of them"):  # it would lower b's rate too
+        _ = optim.groups({"b*": optim.SGD(0.1)}, optim.Adam(schedule)).observer
     assert optim.Adam(0.1).observer is None
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from chainrule.errors import RunError, TrainingError
+from chainrule.runs import pieces
 from chainrule.runs.folder import Best, Checkpoint, RunFolder, plain
 from chainrule.runs.writer import CheckpointWriter
-from chainrule.runs import pieces
 
 
 def checkpoint(step: int = 1, status: str = "running", **more: Any) -> Checkpoint:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from chainrule.errors import RunError
+from chainrule.runs import files, pieces
 from chainrule.runs.folder import Best, RunFolder
 from chainrule.runs.writer import CheckpointWriter
-from chainrule.runs import pieces, files
 from tests.runs.test_folder import checkpoint, same
 
 CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "link")

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import TraceError
+from chainrule.errors import ShapeError, TraceError
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import take_examples
 from chainrule.ir.graph import Graph
@@ -204,3 +204,50 @@ def test_what_depends_on_the_number_otherwise_is_refused(name):
 def test_the_refusal_names_the_line():
     with pytest.raises(TraceError, match=r"test_batch\.py:\d+"):
         _trace(REFUSED["twice the batch"])
+
+
+# -- what the function itself is refused for -------------------------------------------------------
+
+
+def test_errors_name_the_batch_and_no_size_of_the_trace():
+    """Those are numbers that a user has never seen."""
+    with pytest.raises(ShapeError) as caught:
+        _trace(lambda w, x, y: x @ w.T)
+    assert "f64[batch, 3] @ f64[4, 3]" in caught.value.message
+    assert caught.value.message in str(caught.value)
+    assert caught.value.hint in str(caught.value)
+    assert "1061" not in str(caught.value)
+
+
+def test_errors_name_a_multiple_of_the_batch():
+    with pytest.raises(ShapeError, match=r"f64\[3 \* batch\] @ f64\[4, 3\]"):
+        _trace(lambda w, x, y: np.reshape(x, -1) @ w.T)
+
+
+def test_an_error_at_the_second_size_alone_names_the_batch():
+    with pytest.raises(ShapeError, match=r"f64\[batch, 3\] @ f64\[4, 3\]"):
+        _trace(lambda w, x, y: x @ (w if len(x) < 2000 else w.T))
+
+
+def test_the_number_of_a_line_is_no_batch():
+    code = compile("\n" * 1060 + "f = lambda w, x, y: x @ w.T", "model.py", "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with pytest.raises(ShapeError, match=r"at model\.py:1061: .*f64\[batch, 3\]"):
+        _trace(names["f"])
+
+
+def test_a_layer_as_wide_as_the_trace_keeps_its_size_in_errors():
+    types = [ArrayType(F64, (BATCH, 3)), ArrayType(F64, (4, 1061))]
+    with pytest.raises(ShapeError, match=r"f64\[4, 1061\]"):
+        trace_batch(lambda xs: xs[0] @ xs[1], types)
+
+
+def test_the_traceback_of_an_error_ends_in_the_users_line_and_has_no_cause():
+    def model(w: Any, x: Any, y: Any) -> Any:
+        return x @ w.T
+
+    with pytest.raises(ShapeError) as caught:
+        _trace(model)
+    assert "model" in [entry.name for entry in caught.traceback]
+    assert caught.value.__cause__ is None

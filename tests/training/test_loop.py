@@ -16,7 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, nn, optim, orders
-from chainrule.errors import DataError, TrainingError
+from chainrule.errors import DataError, RunError, TrainingError
 from chainrule.training.rates import PlannedRates
 
 N = 600
@@ -361,3 +361,130 @@ def test_stop_names_the_step_and_a_rate_to_try() -> None:
         cr.train({"w": np.array(0.0)}, slope, (x, 3 * x), batch=10, epochs=400,
                  optimizer=optim.SGD(60.0))  # fmt: skip
     assert caught.value.hint
+
+
+def kinked(p: Any, x: Any, y: Any) -> Any:
+    """A finite loss whose gradient is not: the root of a square that is 0."""
+    return np.mean(np.sqrt((p["w"] * x) ** 2) + 0 * y)
+
+
+@pytest.mark.parametrize("policy", ["stop", "roll back"])
+def test_a_gradient_that_is_not_finite_is_found_though_the_loss_is(policy: Any) -> None:
+    x = np.linspace(-1, 1, 40)
+    with pytest.raises(TrainingError, match="a gradient became nan"):
+        cr.train({"w": np.array(0.0)}, kinked, (x, x), batch=40, epochs=1, on_nan=policy)
+
+
+def test_skip_counts_gradients_that_are_not_finite_too() -> None:
+    x = np.linspace(-1, 1, 40)
+    with pytest.raises(TrainingError, match="one after the other"):
+        cr.train({"w": np.array(0.0)}, kinked, (x, x), batch=40, epochs=500, on_nan="skip")
+
+
+def test_skip_leaves_alone_what_is_large_but_finite() -> None:
+    """Squares of these float32 gradients overflow; the gradients do not."""
+    start = {"w": np.array(0.0, np.float32)}
+    x = np.ones(40, np.float32)
+    run = cr.train(start, lambda p, x: np.mean(1e25 * p["w"] * x), (x,), batch=40, epochs=3,
+                   optimizer=optim.SGD(1e-25), on_nan="skip")  # fmt: skip
+    assert not run.history.skipped.any()
+    assert run.model["w"] == pytest.approx(-3.0)
+
+
+def test_early_stopping_forgets_epochs_that_were_undone() -> None:
+    """The best epoch is the least of the record, and the model's loss is its."""
+    x = np.linspace(-1, 1, 100)
+    run = cr.train({"w": np.array(0.0)}, slope, (x, 3 * x), batch=10, epochs=40,
+                   validation=(x, 3 * x), optimizer=optim.SGD(20.0), on_nan="roll back",
+                   early_stopping=30)  # fmt: skip
+    found = [epoch["validation_loss"] for epoch in run.history.epochs]
+    assert any(d["rule"] == "roll back" for d in run.history.decisions)
+    assert run.best_epoch == int(np.argmin(found)) + 1
+    assert slope(run.model, x, 3 * x) == pytest.approx(min(found), abs=1e-12)
+
+
+def test_check_points_do_not_move_when_a_grown_batch_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work per row depends on the batch; the interval is that of the first one."""
+    monkeypatch.setattr("chainrule.training.loop._WORK", 4e5)
+    schedule = optim.NoiseDriven(8, patience=1, times=0.1, wait=0, limit=200)
+
+    def callback(progress: Any) -> str | None:
+        return "enough" if progress.batch >= 32 else None
+
+    whole = train(batch=schedule, epochs=60)
+    part = train(batch=schedule, epochs=60, out=tmp_path / "run", callbacks=[callback])
+    resumed = train(batch=schedule, epochs=60, out=tmp_path / "run", resume=True)
+    assert part.steps < whole.steps
+    assert whole.history.decisions == resumed.history.decisions
+    np.testing.assert_array_equal(whole.history.loss, resumed.history.loss)
+    assert list(whole.history.steps) == list(resumed.history.steps)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 7])
+def test_a_batch_that_outgrows_an_epochs_rest_leaves_an_epoch_without_steps(factor: int) -> None:
+    """Under "carry" what is left may be less than the new batch: the epoch ends where it stands."""
+    schedule = optim.StepGrowth(3, at=[0.5, 1, 1.5, 2.2], factor=factor, limit=400)
+    run = train(batch=schedule, order=orders.reshuffle("carry"))
+    assert [epoch["epoch"] for epoch in run.history.epochs] == [1, 2, 3, 4]
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"resume": True}, "not with what"),
+        ({"optimizer": "adam"}, "adam"),
+        ({"optimizer": optim.Adam}, "Adam"),
+        ({"record": 3}, "not measured"),
+        ({"callbacks": print}, "list of functions"),
+        ({"metrics": ["accuracy"]}, "validation"),
+    ],
+    ids=lambda x: None if isinstance(x, str) else "-".join(x),
+)
+def test_arguments_that_make_no_sense_are_refused(options: Any, words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        train(**options)
+
+
+def test_a_loss_without_the_parameters_is_refused() -> None:
+    with pytest.raises(TrainingError, match="does not depend on the parameters"):
+        cr.train(np.zeros(3), lambda p, x: np.mean(x), (np.ones(10),))
+
+
+def test_a_loss_of_other_arguments_is_refused() -> None:
+    with pytest.raises(TrainingError, match="is called as"):
+        cr.train(np.zeros(3), lambda p, x: np.mean(p * x), (np.ones(10), np.ones(10)))
+
+
+def test_masked_arrays_are_refused() -> None:
+    x, y = table()
+    with pytest.raises(DataError, match="masked"):
+        cr.train(nn.MLP([5, 2]), losses.cross_entropy, (np.ma.masked_greater(x, 1), y))
+
+
+def test_lists_of_numbers_are_arrays() -> None:
+    x, y = table(64)
+    run = cr.train(nn.MLP([5, 2], rng=0), losses.cross_entropy, (x.tolist(), y.tolist()), epochs=1)
+    assert run.steps == 2
+
+
+def test_a_resume_with_another_function_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    """The program is compared, not its name."""
+    x = np.ones(64)
+    cr.train(np.zeros(()), lambda p, x: np.mean((p - x) ** 2), (x,), epochs=4,
+             out=tmp_path / "run", callbacks=[lambda p: "enough"])  # fmt: skip
+    with pytest.raises(RunError, match="computes something else"):
+        cr.train(np.zeros(()), lambda p, x: np.mean((p - x) ** 4), (x,), epochs=4,
+                 out=tmp_path / "run", resume=True)  # fmt: skip
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_no_folder(tmp_path: Path) -> None:
+    x = np.full(64, np.nan)
+    with pytest.raises(TrainingError, match="before the first update") as caught:
+        cr.train(np.zeros(()), lambda p, x: np.mean((p - x) ** 2), (x,), out=tmp_path / "run")
+    assert "data[0] is not finite in 64 rows" in str(caught.value)
+    assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ from chainrule.evaluation.objective import Objective
 from chainrule.tracing.trees import flatten
 from chainrule.training.range_test import range_test, read
 from chainrule.training.step import carry, compile_step, trace_step
+from chainrule.training.train import train
 
 GROWING = np.geomspace(1e-7, 10, 300)
 
@@ -119,12 +120,50 @@ def test_a_loss_that_never_falls_gives_a_safe_rate_and_says_so():
     np.testing.assert_allclose(rising.suggestion, rising.diverged / 10)
 
 
-def test_a_loss_that_diverges_at_once_gives_the_least_rate():
+def test_a_loss_that_diverges_at_every_rate_gives_less_than_the_least_and_says_so():
     model, loss, data = regression()
     huge = (data[0] * 1e100, data[1])
     found = range_test(model, loss, huge, least=1e-3, threads=1)
-    assert found.suggestion == 1e-3
-    assert "diverged" in found.reason
+    assert 0 < found.suggestion < 1e-3
+    assert found.diverged is not None
+    assert "no rate was found that does not diverge: standardise" in found.reason
+
+
+def test_a_list_cut_short_by_divergence_suggests_a_rate_well_below():
+    """Flat, then three losses that explode: a tenth of the rate at which they leave."""
+    rates = GROWING[:120]
+    exploding = np.concatenate([np.ones(117), [6e9, 7e13, 5e26]])
+    found = read(rates, exploding, cut=True)
+    np.testing.assert_allclose(found.diverged, rates[117])
+    np.testing.assert_allclose(found.suggestion, rates[117] / 10)
+    assert "nor does it rise" not in found.reason
+
+
+@pytest.mark.parametrize("features", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("targets", [1e-6, 1.0, 1e4, 1e6])
+@pytest.mark.parametrize(
+    "made", [optim.SGD, lambda r: optim.SGD(r, momentum=0.9), optim.Adam],
+    ids=["SGD", "momentum", "Adam"],
+)  # fmt: skip
+def test_the_suggestion_lowers_the_loss_whatever_the_units_of_the_data(features, targets, made):
+    """The loss of a hundred steps at the suggestion ends below where it began."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 6)).astype(np.float32)
+    y = np.sin(x[:, :1]) + x[:, 1:2] * x[:, 2:3]
+    data = (np.float32(features) * x, np.float32(targets) * y)
+    model = nn.MLP([6, 16, 1], rng=0)
+    found = range_test(model, losses.squared_error, data, optimizer=made(0.1), threads=1)
+    ran = train(
+        model, losses.squared_error, data, optimizer=made(found.suggestion), epochs=40, threads=1
+    )
+    begun = np.mean(losses.squared_error(model(data[0]), data[1]))
+    assert np.mean(ran.history.loss[-7:]) < begun
+
+
+@pytest.mark.parametrize("wrong", ["adam", optim.Adam, 1e-3])
+def test_an_optimizer_that_is_none_is_refused(wrong):
+    with pytest.raises(TrainingError, match="expected an optimiser such as"):
+        range_test(*regression(), optimizer=wrong)
 
 
 def test_groups_keep_the_ratio_of_their_rates():

@@ -1,10 +1,10 @@
-"""Where a descent stands: on the way, at a minimum, a saddle point, on a plateau; what is left."""
+"""Where a descent stands: on the way, at a minimum, saddle point, maximum, on a plateau."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from chainrule.diagnosis.rates import Pace, Slope
 from chainrule.diagnosis.record import Record, Trend
 from chainrule.diagnosis.rule import Rule
 
-Place: TypeAlias = Literal["on the way", "minimum", "flat minimum", "saddle point", "plateau"]
+Place: TypeAlias = Literal[
+    "on the way", "minimum", "flat minimum", "saddle point", "maximum", "plateau"
+]  # fmt: skip
+
+_AWAY: Final = "optim.escape(optimizer), or other first weights"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +27,15 @@ class Convergence:
 
     Attributes:
         place: "on the way"; where the gradient is nearly 0: "minimum" (λ_min > 0), "flat minimum"
-            (λ_min is 0 to the error), "saddle point" (λ_min < 0); or "plateau", where gradient
-            and curvature both vanish and no step gains.
+            (λ_min is 0 to the error), "saddle point" (λ_min < 0), "maximum" (λ_max < 0); or
+            "plateau", where gradient and curvature both vanish and no step gains.
         gradient_norm: |g| over all rows.
         distance: |g| / |λ|_max: how far the nearest stationary point is at least, in parameters.
         condition: λ_max / λ_min; infinite where λ_min is not above 0.
         steps_left: until what the loss can still fall by is a hundredth of what it is now, at
             this rate; None if that is not known.
-        escape: at a saddle point the direction along which the loss falls both ways, float64[n]
-            in the order of the model's leaves; else None.
+        escape: at a saddle point or a maximum the direction along which the loss falls most, both
+            ways, float64[n] in the order of the model's leaves; else None.
     """
 
     place: Place
@@ -58,14 +62,17 @@ def converge(
     steepest = max(abs(curvature.largest), abs(curvature.smallest))
     distance = slope.norm / steepest if steepest > 0 else (math.inf if slope.norm else 0.0)
     place = _place(slope, curvature, distance, 1 + length)
-    escape = curvature.smallest_direction if place == "saddle point" else None
-    left = _steps_left(rule, curvature, pace, record) if place != "saddle point" else None
+    is_unstable = place in ("saddle point", "maximum")
+    escape = curvature.smallest_direction if is_unstable else None
+    left = None if is_unstable else _steps_left(rule, curvature, pace, record)
     return Convergence(place, slope.norm, distance, curvature.condition, left, escape)
 
 
 def _place(slope: Slope, curvature: Curvature, distance: float, scale: float) -> Place:
     """The thresholds: 10⁻³ of the parameters' length away, 10⁻³ of the loss to gain at best."""
     steepest = max(abs(curvature.largest), abs(curvature.smallest))
+    if steepest == 0 and slope.norm == 0:
+        return "plateau"
     gain = slope.norm * distance / 2 if math.isfinite(distance) else math.inf
     is_idle = gain <= 1e-3 * abs(slope.loss)
     if distance > 1e-3 * scale:
@@ -73,7 +80,8 @@ def _place(slope: Slope, curvature: Curvature, distance: float, scale: float) ->
         return "plateau" if is_plateau else "on the way"
     falls_both_ways = -curvature.smallest > max(2 * curvature.smallest_error, 0.02 * steepest)
     if falls_both_ways and (is_idle or -curvature.smallest > 0.2 * steepest):
-        return "saddle point"
+        is_strict = curvature.largest < -curvature.largest_error
+        return "maximum" if is_strict else "saddle point"
     if not is_idle and distance > 1e-6 * scale:
         return "on the way"
     return "minimum" if curvature.smallest > curvature.smallest_error else "flat minimum"
@@ -124,22 +132,62 @@ def fitted_rate(record: Record) -> float | None:
     return math.log(first / second) / (half * trend.width)
 
 
-def judge_convergence(found: Convergence, curvature: Curvature) -> tuple[Finding, ...]:
-    """A saddle point or a plateau, in words; a minimum is no fault."""
-    if found.place == "saddle point":
-        numbers = {"gradient_norm": found.gradient_norm, "smallest": curvature.smallest}
-        what = (
-            f"the gradient is {in_words(found.gradient_norm, 2)} and the smallest eigenvalue of"
-            f" the Hessian {in_words(curvature.smallest, 2)}: the loss falls along its direction"
-        )
-        advice = "optim.escape(optimizer), or other first weights"
-        return (Finding("warning", "saddle point", what, numbers, advice),)
+def judge_convergence(
+    found: Convergence, curvature: Curvature, loss: float
+) -> tuple[Finding, ...]:  # fmt: skip
+    """What is wrong with the place, in words; a minimum is no fault."""
+    if found.place in ("saddle point", "maximum"):
+        return (_unstable(found, curvature),)
     if found.place == "plateau":
-        numbers = {"gradient_norm": found.gradient_norm, "largest": curvature.largest}
-        what = (
-            f"the gradient is {in_words(found.gradient_norm, 2)} and the curvature at most"
-            f" {in_words(curvature.largest, 2)}: no step of any length gains by what is seen here"
-        )
-        advice = "smaller first weights, standardised inputs, or normalisation between layers"
-        return (Finding("warning", "plateau", what, numbers, advice),)
+        return (_plateau(found, curvature) if found.gradient_norm else _constant(loss),)
+    if math.isinf(found.distance):
+        return (_straight(found, loss),)
     return ()
+
+
+def _unstable(found: Convergence, curvature: Curvature) -> Finding:
+    numbers = {"gradient_norm": found.gradient_norm, "smallest": curvature.smallest}
+    start = f"the gradient is {in_words(found.gradient_norm, 2)} and the"
+    what = (
+        f"{start} smallest eigenvalue of the Hessian {in_words(curvature.smallest, 2)}: the loss"
+        " falls along its direction"
+    )
+    if found.place == "maximum":
+        numbers["largest"] = curvature.largest
+        what = (
+            f"{start} largest eigenvalue of the Hessian {in_words(curvature.largest, 2)}: the loss"
+            " falls in every direction"
+        )
+    return Finding("warning", found.place, what, numbers, _AWAY)
+
+
+def _plateau(found: Convergence, curvature: Curvature) -> Finding:
+    numbers = {"gradient_norm": found.gradient_norm, "largest": curvature.largest}
+    what = (
+        f"the gradient is {in_words(found.gradient_norm, 2)} and the curvature at most"
+        f" {in_words(curvature.largest, 2)}: no step of any length gains by what is seen here"
+    )
+    advice = "smaller first weights, standardised inputs, or normalisation between layers"
+    return Finding("warning", "plateau", what, numbers, advice)
+
+
+def _constant(loss: float) -> Finding:
+    """A loss of 0 may be a hinge's, with nothing left to learn."""
+    what = (
+        "gradient and curvature are exactly 0: the loss does not depend on the parameters here,"
+        " and no step changes it"
+    )
+    advice = "a loss that uses the model's output, without rounding, sign or comparison"
+    return Finding("warning" if loss else "note", "no gradient", what, {"loss": loss}, advice)
+
+
+def _straight(found: Convergence, loss: float) -> Finding:
+    """An absolute error is straight too; what is straight and negative may have no end."""
+    what = (
+        f"the loss has no curvature here, its gradient is {in_words(found.gradient_norm, 2)}: no"
+        " rate is too large for stability, none can be said to be right, and nothing seen here"
+        " bounds the loss from below"
+    )
+    advice = "if the loss has no lower bound, one that has; else a learning rate that falls"
+    numbers = {"gradient_norm": found.gradient_norm, "loss": loss}
+    return Finding("warning" if loss < 0 else "note", "no curvature", what, numbers, advice)

@@ -89,7 +89,8 @@ def diagnose(
         model: a tree of arrays.
         loss: a ``losses.Loss`` or a function ``loss(params, *data)``, as for ``cr.train``.
         data: a tuple of arrays, as for ``cr.train``.
-        history: ``run.history``, or anything with ``loss`` and ``learning_rate``, each (steps,).
+        history: ``run.history``, or anything with ``loss`` and ``learning_rate``, each (steps,);
+            one of no steps is as none.
         optimizer: what the descent uses, or a learning rate of plain gradient descent. Of a bound
             is spoken for ``optim.SGD`` alone.
         batch: examples per update, or "all", where the history does not say it.
@@ -140,7 +141,7 @@ def diagnose(
     findings = (
         *judge_rate(rule, slope, bend, pace, record, steps_left),
         *judge_activity(activity), *judge_flow(flow),
-        *(judge_convergence(place, bend) if place is not None and bend is not None else ()),
+        *(judge_convergence(place, bend, value) if place is not None and bend is not None else ()),
     )  # fmt: skip
     return Diagnosis(
         value, slope.norm, bend, pace, place, activity, flow, sorted_findings(findings),
@@ -153,7 +154,7 @@ def _rows_for(size: int) -> int:
 
 
 def _record(history: Any, rows: int, batch: Any) -> Record | None:
-    if history is None or not len(history.loss):
+    if history is None or not len(getattr(history, "loss", ())):  # of no steps, none
         return None
     given = rows if batch == "all" else batch if isinstance(batch, int) else 0
     return Record.of(history, rows, given)
@@ -234,7 +235,10 @@ def _of_curvature(d: Diagnosis) -> Iterator[str]:
 def _of_pace(d: Diagnosis) -> Iterator[str]:
     p = d.pace
     if p.rate is not None:
-        bound = f"; gradient descent is stable below {in_words(p.bound, 2)}" if p.bound else ""
+        is_bounded = p.bound is not None and math.isfinite(p.bound)
+        bound = (
+            f"; gradient descent is stable below {in_words(p.bound or 0, 2)}" if is_bounded else ""
+        )
         yield f"learning rate {in_words(p.rate, 2)}{bound}"
     if p.halving is not None:
         yield f"at this pace the loss halves in {in_words(p.halving, 2)} steps"

@@ -20,7 +20,7 @@ class Finding:
         kind: what it is in a few words, always the same for the same thing: "divergence",
             "oscillation", "overshoot", "rate too small", "no progress", "noise floor",
             "dead units", "saturated units", "vanishing gradients", "exploding gradients",
-            "no gradient", "saddle point", "plateau".
+            "no gradient", "no curvature", "saddle point", "maximum", "plateau".
         what: one sentence, with the numbers.
         numbers: the numbers by name.
         advice: one thing to try, or nothing.
@@ -65,4 +65,5 @@ def in_words(x: float, digits: int = 1) -> str:
 
 
 def _short(x: float, digits: int) -> str:
-    return str(round(x)) if abs(x) >= 10**digits else f"{x:.{digits}g}"
+    is_whole = math.isfinite(x) and abs(x) >= 10**digits
+    return str(round(x)) if is_whole else f"{x:.{digits}g}"

@@ -34,7 +34,7 @@ from chainrule.optim.measured import BatchSchedule, Decision, Measurement
 from chainrule.optim.measured_batches import CABS, NoiseDriven
 from chainrule.optim.muon import Muon
 from chainrule.optim.newton_method import newton
-from chainrule.optim.optimizer import Optimizer
+from chainrule.optim.optimizer import Optimizer, check_optimizer
 from chainrule.optim.plateaus import Plateau, plateau
 from chainrule.optim.prodigy import Prodigy
 from chainrule.optim.quasi_newton import lbfgs
@@ -89,6 +89,7 @@ __all__ = [
     "WarmUp",
     "accumulate",
     "average",
+    "check_optimizer",
     "clip_norm",
     "clip_value",
     "constant",

@@ -114,8 +114,17 @@ class Groups(Optimizer):
 
     @property
     def observer(self) -> Any:
-        """Of the first schedule that acts on what is measured; the default's before others."""
-        found = [o.observer for o in self._owners if o.observer is not None]
+        """The schedule that acts on what is measured, which must be that of all groups, or None.
+
+        Raises:
+            TrainingError: some groups have one and others have another or none.
+        """
+        found = [o.observer for o in self._owners]
+        if any(each != found[0] for each in found):
+            raise TrainingError(
+                "a plateau lowers the rates of all groups, and only some of them have this one",
+                "give the default the plateau, and groups a factor: groups({'embed.*': 0.1}, ...)",
+            )
         return found[0] if found else None
 
     def begin_average(self, state: Tree) -> Tree:

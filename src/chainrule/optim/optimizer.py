@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import FunctionType
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 
@@ -85,6 +85,85 @@ class Optimizer(ABC):
     def observer(self) -> Any:
         """The schedule that acts on what is measured (``optim.plateau``), or None."""
         return None
+
+
+def check_optimizer(value: Any) -> None:
+    """Refuse what is no optimiser: a name, a class, a number, a method for a whole problem.
+
+    Raises:
+        TrainingError: with the spelling that was probably meant.
+
+    Example:
+        >>> check_optimizer("adam")
+        Traceback (most recent call last):
+        chainrule.errors.TrainingError: optimizer is 'adam'; expected an optimiser such as ...
+          hint: optim.Adam(1e-3)
+    """
+    has_rule = hasattr(value, "init") and hasattr(value, "update")
+    if isinstance(value, Optimizer) or (has_rule and not isinstance(value, type)):
+        return
+    named = value.__name__ if isinstance(value, type | FunctionType) else value
+    raise TrainingError(
+        f"optimizer is {named!r}; expected an optimiser such as optim.Adam(1e-3)"
+        if named is value
+        else f"optimizer is the {_kind(value)} {named}; expected an optimiser such as"
+        " optim.Adam(1e-3)",
+        _meant(value, named),
+    )
+
+
+def _kind(value: Any) -> str:
+    return "class" if isinstance(value, type) else "function"
+
+
+def _meant(value: Any, named: Any) -> str:
+    """What was probably meant, as it is written."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return f"optim.SGD({value}), if that is the learning rate"
+    plain = "".join(c for c in str(named).lower() if c.isalnum())
+    if plain in _WHOLE:
+        name = _WHOLE[plain]
+        return f"optim.{name}(function, params) descends by itself; for a run, optim.Adam(1e-3)"
+    if plain in _WRAPPERS:
+        return _WRAPPERS[plain]
+    return _SPELLINGS.get(plain, "optim.Adam(1e-3)")
+
+
+#: What a name may mean, letters and digits alone.
+_SPELLINGS: Final = {
+    "sgd": "optim.SGD(0.1)",
+    "gd": "optim.SGD(0.1)",
+    "gradientdescent": "optim.SGD(0.1)",
+    "momentum": "optim.SGD(0.1, momentum=0.9)",
+    "nesterov": "optim.SGD(0.1, momentum=0.9, nesterov=True)",
+    "adam": "optim.Adam(1e-3)",
+    "amsgrad": "optim.Adam(1e-3, amsgrad=True)",
+    "adamw": "optim.AdamW(1e-3)",
+    "nadam": "optim.NAdam(1e-3)",
+    "rmsprop": "optim.RMSprop(1e-3)",
+    "adagrad": "optim.Adagrad(1e-2)",
+    "adadelta": "optim.Adadelta(1.0)",
+    "lion": "optim.Lion(1e-4)",
+    "lamb": "optim.LAMB(1e-3)",
+    "muon": "optim.Muon(1e-2)",
+    "prodigy": "optim.Prodigy(1.0)",
+    "schedulefree": "optim.ScheduleFreeAdamW(1e-3)",
+    "schedulefreeadamw": "optim.ScheduleFreeAdamW(1e-3)",
+    "schedulefreesgd": "optim.ScheduleFreeSGD(0.1)",
+}  # fmt: skip
+_WHOLE: Final = {
+    "lbfgs": "lbfgs",
+    "newton": "newton",
+    "levenbergmarquardt": "levenberg_marquardt",
+}
+_WRAPPERS: Final = {
+    "clipnorm": "optim.clip_norm(optim.Adam(1e-3), 1.0)",
+    "clipvalue": "optim.clip_value(optim.Adam(1e-3), 1.0)",
+    "accumulate": "optim.accumulate(optim.Adam(1e-3), 4)",
+    "average": "optim.average(optim.Adam(1e-3))",
+    "escape": "optim.escape(optim.SGD(0.1))",
+    "cosine": "optim.SGD(optim.cosine(0.1))",
+}
 
 
 @dataclass(frozen=True, repr=False)

@@ -268,6 +268,11 @@ class RunFolder:
         self.clean()
         return lock
 
+    def discard_if_empty(self) -> None:
+        """Delete a run that has no checkpoint: one that failed before its first."""
+        if not (self.path / "state.json").exists() and not any(self.path.glob("checkpoint-*")):
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def clean(self) -> None:
         """Take away what dead processes left: drafts, and checkpoints that do not count."""
         remove_drafts(drafts(self.path))
@@ -313,10 +318,10 @@ def check_free(path: Path) -> None:
     """Refuse a path at which a new run would overwrite something."""
     if path.is_dir():
         if any(path.iterdir()):
-            hint = "choose another --out; or add --resume to continue the run that lies there"
+            hint = "choose another folder, or go on with what lies there: resume=True, --resume"
             raise RunError(f"{path}: this folder exists and is not empty", hint=hint)
     elif path.exists() or path.is_symlink():
-        raise RunError(f"{path}: a file of this name exists", hint="choose another --out")
+        raise RunError(f"{path}: a file of this name exists", hint="choose another folder")
 
 
 def versions() -> dict[str, str]:

@@ -7,12 +7,13 @@ or write ``np.arange(len(y))``: what it makes of the number is recognised afterw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from chainrule.errors import TraceError
+from chainrule.errors import ChainruleError, TraceError
 from chainrule.ir.graph import Attribute, Graph, Node
 from chainrule.ir.types import BATCH, DTYPE_NAMES, ArrayType, Size, sized
 from chainrule.ops import verify
@@ -29,12 +30,33 @@ def trace_batch(f: Callable[[list[Tracer]], Any], types: Sequence[ArrayType]) ->
     Raises:
         TraceError: what f does depends on the number of examples in a way that one graph cannot
             follow (a condition on it, or a size made of it and another).
+        ChainruleError: what f itself is refused for, with "batch" for the number of examples.
     """
-    first, second = (trace_types(f, [_fixed(t, size) for t in types], size) for size in _SIZES)
+    first, second = (_trace_named(f, types, size) for size in _SIZES)
     _check_constants(first.constants, second.constants)
     graph = _Unifier().unify(first.graph, second.graph)
     verify(graph)
     return Traced(graph, first.constants, first.structure)
+
+
+def _trace_named(f: Callable[[list[Tracer]], Any], types: Sequence[ArrayType], size: int) -> Traced:
+    """Trace for a size that stands for the batch: errors say "batch", the line is the user's."""
+    try:
+        return trace_types(f, [_fixed(t, size) for t in types], size)
+    except ChainruleError as error:
+        if not any(size in type_.shape for type_ in types):  # else it may be a layer's width
+            ChainruleError.__init__(error, _named(error.message, size), _named(error.hint, size))
+        raise
+
+
+def _named(text: str, size: int) -> str:
+    """The text with "batch" for the size and "3 * batch" for three times it; lines stay."""
+
+    def name(number: re.Match[str]) -> str:
+        times, rest = divmod(int(number[0]), size)
+        return number[0] if rest or not times else "batch" if times == 1 else f"{times} * batch"
+
+    return re.sub(r"(?<![\w.:])\d+(?!\w|\.\d)", name, text)
 
 
 def _fixed(type_: ArrayType, batch: int) -> ArrayType:

@@ -20,6 +20,9 @@ from chainrule.training.descent import Descent
 
 #: Parameters of so many bytes are copied before each chunk, so that advice can be given on them.
 _SMALL: Final = 1 << 22
+#: Seconds between copies, and the first steps, before which each chunk is worth one.
+_REMEMBER: Final = 0.25
+_FIRST: Final = 100
 #: The record is looked at when so many times the last look's time have passed.
 _SELDOM: Final = 50
 #: Steps after which weights should have moved, and how far, as a share of their length.
@@ -43,15 +46,18 @@ class Advice:
     _last: list[np.ndarray] = field(default_factory=list)
     _next: list[np.ndarray] = field(default_factory=list)
     _at: int = 0
+    _remember_at: float = 0.0
     _look_at: float = 0.0
 
     def before(self, descent: Descent) -> None:
         """Remember small parameters before a chunk; of large ones the first must do."""
-        params = descent.carried.params
+        params, now = descent.carried.params, perf_counter()
         self._last = self._last or params
-        if sum(p.nbytes for p in params) <= _SMALL:
+        is_due = descent.done < _FIRST or now >= self._remember_at
+        if is_due and sum(p.nbytes for p in params) <= _SMALL:
             self._promote(descent)
             self._next, self._at = descent.leaves()[: len(params)], descent.done
+            self._remember_at = now + _REMEMBER
 
     def _promote(self, descent: Descent) -> None:
         """Keep what was remembered before a chunk if the loss there was no worse than at first.
@@ -62,12 +68,15 @@ class Advice:
         if self._next and len(losses) > self._at and losses[self._at] <= losses[0]:
             self._last = self._next
 
-    def on_divergence(self, descent: Descent, rate: float) -> str:
-        """What to try, after a chunk in which the loss became NaN or infinite."""
+    def on_divergence(self, descent: Descent, rate: float, first: bool = False) -> str:
+        """What to try, after a chunk in which the loss became NaN or infinite.
+
+        ``first``: at the very first step, of which no learning rate is the cause.
+        """
         spoiled = _spoiled(descent.examples)
         if spoiled:
             return f'{spoiled}: leave such rows out, or train with on_nan="skip"'
-        if self.rule.kind != "gradient":
+        if first or self.rule.kind != "gradient":
             return ""
         self._promote(descent)
         rule = self.rule
@@ -97,7 +106,6 @@ class Advice:
         new = tuple(f for f in found if f.kind not in {old.kind for old in self.findings})
         self.findings += new
         return new
-
 
     def at_end(self, descent: Descent) -> tuple[Finding, ...]:
         """What is noticed when the descent has ended."""

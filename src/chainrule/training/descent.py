@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,11 +13,14 @@ from chainrule.tracing.trees import flatten
 from chainrule.training.deciding import VARIANCE, Deciding
 from chainrule.training.faults import Faults
 from chainrule.training.history import History
-from chainrule.training.measures import noise_scale
+from chainrule.training.measures import MEASURES, noise_scale
 from chainrule.training.order import Cursor, Place
 from chainrule.training.record import Record
 from chainrule.training.step import Carried, Step, evaluated
 from chainrule.training.watching import Watch
+
+#: The columns of a record, in the order in which they are shown.
+COLUMNS: Final = ("loss", "learning_rate", "batch", *MEASURES, "skipped")
 
 
 @dataclass(eq=False)
@@ -94,6 +97,8 @@ class Descent:
             steps["noise_scale"] = noise_scale(
                 steps["gradient_norm"], steps[VARIANCE], steps["batch"]
             )
+        named = [name for name in COLUMNS if name in steps]
+        steps = {name: steps[name] for name in named}
         return History(steps, list(self.epochs), list(self.deciding.decisions))
 
     def position(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Snapshot:
     leaves: list[np.ndarray]
     position: dict[str, Any]
     epochs: int
+    best: list[np.ndarray] | None = None
 
 
 @dataclass(eq=False)
@@ -64,11 +65,11 @@ class Faults:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of the snapshots, by name."""
-        return {
-            f"snapshot{k}/{i}": leaf
-            for k, snapshot in enumerate(self._snapshots)
-            for i, leaf in enumerate(snapshot.leaves)
-        }
+        found: dict[str, np.ndarray] = {}
+        for k, snapshot in enumerate(self._snapshots):
+            found |= {f"snapshot{k}/{i}": leaf for i, leaf in enumerate(snapshot.leaves)}
+            found |= {f"snapshot{k}-best/{i}": leaf for i, leaf in enumerate(snapshot.best or ())}
+        return found
 
     def restore(self, position: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Stand where ``position`` and ``arrays`` were taken."""
@@ -76,9 +77,9 @@ class Faults:
         self.reached = int(position["reached"])
         self._snapshots = []
         for k, kept in enumerate(position["snapshots"]):
-            names = [name for name in arrays if name.startswith(f"snapshot{k}/")]
-            leaves = [arrays[f"snapshot{k}/{i}"] for i in range(len(names))]
-            self._snapshots.append(Snapshot(leaves, kept["position"], int(kept["epochs"])))
+            leaves, best = (_numbered(arrays, f"snapshot{k}{part}/") for part in ("", "-best"))
+            place = kept["position"], int(kept["epochs"])
+            self._snapshots.append(Snapshot(leaves, *place, best or None))
 
     def keep(self, snapshot: Snapshot) -> None:
         """One to go back to, if it is finite and lies beyond all that went wrong.
@@ -99,21 +100,27 @@ class Faults:
         self.count, self.reached = self.count + 1, max(self.reached, at)
         return self._snapshots.pop() if len(self._snapshots) > 1 else self._snapshots[0]
 
-    def note_skipped(self, losses: np.ndarray, first: int) -> None:
+    def note_skipped(self, skipped: np.ndarray, first: int) -> None:
         """Count the updates that were skipped at the end of a chunk.
 
         Raises:
             TrainingError: too many one after the other.
         """
-        finite = np.flatnonzero(np.isfinite(losses))
-        run = len(losses) - 1 - finite[-1] if len(finite) else self.skipped + len(losses)
+        done = np.flatnonzero(~skipped)
+        run = len(skipped) - 1 - done[-1] if len(done) else self.skipped + len(skipped)
         self.skipped = int(run)
         if self.skipped >= MOST_SKIPPED:
             raise TrainingError(
-                f"the loss was not finite at {self.skipped} steps one after the other, up to step "
-                f"{first + len(losses)}: all of them were skipped",
+                f"the loss or a gradient was not finite at {self.skipped} steps one after the "
+                f"other, up to step {first + len(skipped)}: all of them were skipped",
                 'look at the data and the learning rate, or use on_nan="roll back"',
             )
+
+
+def _numbered(arrays: Mapping[str, np.ndarray], start: str) -> list[np.ndarray]:
+    """Those whose names are this start and a number, in order."""
+    names = [name for name in arrays if name.startswith(start)]
+    return [arrays[f"{start}{i}"] for i in range(len(names))]
 
 
 def first_bad(losses: np.ndarray) -> int | None:
@@ -122,14 +129,14 @@ def first_bad(losses: np.ndarray) -> int | None:
     return None if finite.all() else int(np.argmin(finite))
 
 
-def stop_error(at: int, steps: int, rate: float, value: float, advice: str = "") -> TrainingError:
+def stop_error(at: int, steps: int, rate: float, became: str, advice: str = "") -> TrainingError:
     """The error of the policy "stop"; steps count from 0."""
     if at == 0:
         return TrainingError(
-            f"the loss is {value} before the first update",
-            "look for NaN, infinite or very large values in the data and the first weights",
+            f"{became} before the first update",
+            advice or "look for NaN, infinite or very large values in the data and first weights",
         )
     return TrainingError(
-        f"the loss became {value} at step {at + 1} of {steps}, learning rate {rate:.3g}",
+        f"{became} at step {at + 1} of {steps}, learning rate {rate:.3g}",
         advice or f"try a learning rate of {min(rate / 10, 0.1):.1g}",
     )

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from chainrule.evaluation.evaluator import Evaluator
-from chainrule.evaluation.examples import Examples, take_examples
+from chainrule.evaluation.examples import Examples, check_alike, take_examples
 from chainrule.evaluation.losses import as_totals
 from chainrule.evaluation.metrics import Metrics, resolve
 from chainrule.evaluation.objective import Objective
 from chainrule.evaluation.split import split_examples
-from chainrule.optim import BatchSchedule, ConstantBatch
+from chainrule.optim import SGD, BatchSchedule, ConstantBatch, check_optimizer
 from chainrule.orders import Order, as_order
 from chainrule.tracing.trees import unflatten
 from chainrule.training.deciding import VARIANCE, Deciding
@@ -23,9 +25,11 @@ from chainrule.training.measures import check_record, sums_for
 from chainrule.training.order import Cursor
 from chainrule.training.settings import (
     batch_schedule,
+    check_arity,
     check_scored,
     check_targets,
     digest,
+    program_digest,
     shown,
     stopping_of,
 )
@@ -62,15 +66,20 @@ class Job:
         batch: Any, order: Any, seed: int, record: Any, stopping: Any,
     ) -> Job:  # fmt: skip
         """Check everything that can be wrong before anything is traced or written."""
+        optimizer = SGD(0.01) if optimizer is None else optimizer
+        check_optimizer(optimizer)
         carried = carry(model, optimizer)
         examples, order = take_examples(data, carried.dtype), as_order(order)
         order.check(examples.rows)
         held_out: Examples | None
-        if isinstance(validation, float | int) and not isinstance(validation, bool):
+        check_arity(loss, model, data)
+        if isinstance(validation, float | int | np.floating) and not isinstance(validation, bool):
             examples, held_out, rows = split_examples(examples, float(validation), seed)
             order = order.take(rows)
         else:
             held_out = _held_out(validation, carried)
+            if held_out is not None:
+                check_alike(examples, held_out)
         scores = resolve(metrics, loss) if metrics else None
         if scores:
             check_scored(scores, model, held_out)
@@ -103,9 +112,22 @@ class Job:
             step=step, examples=self.examples, cursor=Cursor(self.order, n, epochs, seed),
             optimizer=self.optimizer, carried=self.carried, watch=watch, sums=self.sums,
             deciding=Deciding(self.batches, observer, n), faults=Faults(on_nan),
-            settings={**self.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan},
+            settings={
+                **self.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan,
+                "program_sha256": program_digest(traced),
+            },
         )  # fmt: skip
         return descent, seconds
+
+    @property
+    def data(self) -> Any:
+        """The examples to learn from, without those held out, as a tuple of arrays."""
+        return self.examples.tree(list(self.examples.arrays))
+
+    @property
+    def first_batch(self) -> int:
+        """Examples of the first update."""
+        return int(self.batches.start(self.examples.rows)[0].batch)
 
     @property
     def sums(self) -> tuple[str, ...]:

@@ -29,10 +29,10 @@ from chainrule.training.reporting import Reporter
 from chainrule.training.run import Stopped
 from chainrule.training.signals import Asked, stop_signals
 
-#: Check points an epoch, and in the run; operations between two, about 5 ms on one processor.
+#: Check points an epoch, and in the run; operations between two, about 20 ms on one processor.
 _CHECKS: Final = 20
 _CHECKS_IN_ALL: Final = 50
-_WORK: Final = 2e8
+_WORK: Final = 1e9
 
 
 def check_interval(n: int, epochs: int, operations: float) -> int:
@@ -155,7 +155,7 @@ class Loop:
         descent.seconds += elapsed
         self.pace.took(chunk.steps, elapsed)
         self._record(chunk, rates if rates.ndim == 1 else rates[:, 0], outputs)
-        if self._has_fallen_back(first, outputs[0]):
+        if self._has_fallen_back(first, outputs[0], bool(chunk.ends)):
             return
         descent.done, descent.place = first + chunk.steps, chunk.after
         epoch = self._end_epochs(first, chunk.ends)
@@ -171,7 +171,10 @@ class Loop:
     def _record(self, chunk: Chunk, rates: np.ndarray, outputs: list[np.ndarray]) -> None:
         batch = np.full(chunk.steps, chunk.batch, np.int64)
         losses, *sums = outputs
-        made = columns(dict(zip(self.descent.sums, sums, strict=True)), batch)
+        made = {}
+        if self.descent.faults.policy == "skip":
+            made = {"skipped": sums.pop() != 0}
+        made |= columns(dict(zip(self.descent.sums, sums, strict=True)), batch)
         base = {"loss": losses.astype(np.float64), "learning_rate": rates, "batch": batch}
         self.descent.record.append(base | made)
 
@@ -207,8 +210,9 @@ class Loop:
 
     def _end_epoch(self, last: int) -> dict[str, Any]:
         descent = self.descent
-        steps = {name: x[: last - descent.epoch_step] for name, x in
-                 descent.record.since(descent.epoch_step).items()}  # fmt: skip
+        first = min(descent.epoch_step, last - 1)  # a batch that grows may leave an epoch none
+        taken = descent.record.since(first).items()
+        steps = {name: column[: last - first] for name, column in taken}
         weights = descent.evaluated() if descent.watch.looks else []
         ended: dict[str, Any] = {
             "epoch": len(descent.epochs) + 1,
@@ -283,42 +287,54 @@ class Loop:
     def _keep_snapshot(self) -> None:
         descent = self.descent
         if descent.faults.keeps:
-            snapshot = Snapshot(descent.leaves(), descent.stood(), len(descent.epochs))
-            descent.faults.keep(snapshot)
+            kept = len(descent.epochs), descent.watch.best
+            descent.faults.keep(Snapshot(descent.leaves(), descent.stood(), *kept))
 
-    def _has_fallen_back(self, first: int, losses: np.ndarray) -> bool:
-        """Whether a loss was not finite and the descent stands at an earlier place now.
+    def _has_fallen_back(self, first: int, losses: np.ndarray, looks: bool) -> bool:
+        """Whether something was not finite and the descent stands at an earlier place now.
+
+        Args:
+            first: the chunk's first step.
+            losses: of the chunk's steps.
+            looks: whether to look at the weights too: a loss is that of the weights before it.
 
         Raises:
             TrainingError: by the policy, or where falling back does not help.
         """
         faults, bad = self.descent.faults, first_bad(losses)
         if faults.policy == "skip":
-            faults.note_skipped(losses, first)
+            faults.note_skipped(self.descent.record.since(first)["skipped"], first)
             return False
-        if bad is None:
+        is_spoiled = bad is None and looks and not self._has_finite_weights()
+        if bad is None and not is_spoiled:
             return False
+        bad = len(losses) - 1 if bad is None else bad
         at, rates = first + bad, self.descent.record.since(first)["learning_rate"]
-        if faults.policy == "stop" or faults.count >= MOST or at == 0:
+        became = "a gradient became nan" if is_spoiled else f"the loss became {losses[bad]}"
+        if faults.policy == "stop" or faults.count >= MOST or (at == 0 and not is_spoiled):
             rate = float(rates[bad])
-            advice = self.advice.on_divergence(self.descent, rate) if at else ""
-            raise stop_error(at, self.descent.steps, rate, float(losses[bad]), advice)
-        self._fall_back(at, float(losses[bad]))
+            advice = self.advice.on_divergence(self.descent, rate, first=at == 0)
+            raise stop_error(at, self.descent.steps, rate, became, advice)
+        self._fall_back(at, became)
         return True
 
-    def _fall_back(self, at: int, value: float) -> None:
+    def _has_finite_weights(self) -> bool:
+        params = self.descent.leaves()[: len(self.descent.carried.params)]
+        return all(bool(np.isfinite(leaf).all()) for leaf in params)
+
+    def _fall_back(self, at: int, became: str) -> None:
         descent = self.descent
         snapshot, reached = descent.faults.take(at), descent.epoch
         factor = descent.deciding.fault_rate
         decisions = descent.deciding.decisions
         descent.stand(snapshot.leaves, snapshot.position, decisions)
-        descent.watch.forgive(snapshot.position["watch"])
+        descent.watch.restore(snapshot.position["watch"], snapshot.best)
         descent.record.cut(descent.done)
         del descent.epochs[snapshot.epochs :]
         descent.deciding.fault_rate = factor
         descent.deciding.fell_back(
             descent.done, reached, FACTOR,
-            f"roll back: the loss became {value} at step {at + 1}: back to step {descent.done}, "
+            f"roll back: {became} at step {at + 1}: back to step {descent.done}, "
             f"learning rate times {factor * FACTOR:.3g}",
         )  # fmt: skip
         self._keep_snapshot()

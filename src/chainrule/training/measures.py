@@ -32,9 +32,12 @@ def check_record(record: Any) -> tuple[str, ...]:
     Raises:
         TrainingError: a name that is none of them.
     """
-    if record == "all":
+    if record is None or record is False:
+        return ()
+    if record is True or record == "all":
         return tuple(MEASURES)
-    asked = (record,) if isinstance(record, str) else tuple(record)
+    names = isinstance(record, Iterable)
+    asked = (record,) if isinstance(record, str) or not names else tuple(record)
     for name in asked:
         if name not in MEASURES:
             raise TrainingError(
@@ -71,16 +74,8 @@ def _difference(before: Any, after: Any) -> list[Any]:
 
 def _example_squares(grads: Any, batch: int) -> Any:
     """Σᵢ |gᵢ|² over the batch, gᵢ the gradient of the i-th example's own loss."""
-    total = 0.0
-    for name, leaf in zip(paths(grads), flatten(grads)[0], strict=True):
-        found = example_squares(leaf, batch)
-        if found is None:
-            raise TrainingError(
-                f"the gradients of single examples cannot be told apart in that of {name}",
-                "leave gradient_variance and noise_scale out of record=, and plan the batch "
-                "with optim.StepGrowth or Doubling",
-            )
-        total = total + np.sum(found)
+    gradients = dict(zip(paths(grads), flatten(grads)[0], strict=True))
+    total = sum(np.sum(x) for x in example_squares(gradients, batch))
     return total * float(batch) * float(batch)
 
 

@@ -20,7 +20,7 @@ class PlannedRates:
     def __init__(self, optimizer: Any, total: int) -> None:
         self._optimizer, self._total = optimizer, total
         self._first = 0
-        self._block = self._asked(0, min(total, _BLOCK))
+        self._block = self._asked(0, min(total, _BLOCK)) if total else np.zeros(0)
 
     def at(self, steps: np.ndarray) -> np.ndarray:
         """The rates at these steps, which rise: float64[n], or float64[n, rates]."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from chainrule.evaluation.examples import Examples
 from chainrule.evaluation.metrics import Metrics
 from chainrule.losses import Loss, check_weights
 from chainrule.optim import BatchSchedule, ConstantBatch
+from chainrule.tracing.trace import Traced
 from chainrule.training.faults import POLICIES
 from chainrule.training.watching import EarlyStopping
+
+#: Examples per update, unless there are fewer.
+DEFAULT_BATCH: Final = 32
 
 
 def batch_schedule(batch: Any, rows: int, optimizer: Any) -> BatchSchedule:
@@ -24,6 +29,8 @@ def batch_schedule(batch: Any, rows: int, optimizer: Any) -> BatchSchedule:
         TrainingError: none of these, more than there are rows, or a schedule that may decide to
             average with an optimiser that cannot.
     """
+    if batch is None:
+        return ConstantBatch(min(DEFAULT_BATCH, rows))
     if isinstance(batch, str) and batch == "all":
         return ConstantBatch(rows)
     if isinstance(batch, BatchSchedule) and not isinstance(batch, type):
@@ -109,6 +116,33 @@ def check_callbacks(callbacks: Any) -> None:
         )
 
 
+def check_arity(loss: Any, model: Any, data: Any) -> None:
+    """A loss takes as many arrays as there are data.
+
+    Raises:
+        TrainingError: it does not.
+    """
+    if not isinstance(data, tuple) or not callable(loss):
+        return
+    if isinstance(loss, Loss):
+        if len(data) not in (2, 3):
+            raise TrainingError(
+                f"{loss!r} takes (x, y) or (x, y, weights); data has {len(data)} arrays",
+                "several inputs go into one: data=({'a': a, 'b': b}, y)",
+            )
+        return
+    try:
+        inspect.signature(loss).bind(model, *data)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError):
+            return  # no signature to be had
+        raise TrainingError(
+            f"the loss {shown(loss)} is called as loss(params, *data) with {len(data)} arrays: "
+            f"{error}",
+            "def loss(params, x, y): ... for data=(x, y)",
+        ) from None
+
+
 def check_targets(loss: Any, model: Any, examples: Examples) -> None:
     """A loss of ours knows which targets mean something; the native loop sees only numbers."""
     if not (isinstance(loss, Loss) and len(examples.tree([*examples.arrays])) in (2, 3)):
@@ -158,8 +192,17 @@ def digest(examples: Examples | None) -> str | None:
     return found.hexdigest()
 
 
+def program_digest(traced: Traced) -> str:
+    """A checksum of a step's graph and of the arrays that it has from the code around it."""
+    found = hashlib.sha256(str(traced.graph).encode())
+    for array in traced.constants:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
 def shown(value: Any) -> str:
     """A loss or a function as it is called, so that it reads the same in every process."""
-    if isinstance(value, Loss) or not callable(value) or not hasattr(value, "__qualname__"):
-        return repr(value)
-    return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    text = repr(value)
+    return f"{type(value).__module__}.{type(value).__qualname__}" if " at 0x" in text else text

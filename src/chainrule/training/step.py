@@ -19,8 +19,9 @@ from chainrule.ir.types import ArrayType
 from chainrule.nn import statistics, training
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import Traced, array_type
+from chainrule.tracing.tracer import Tracer
 from chainrule.tracing.trees import flatten, named_leaves, paths, unflatten
-from chainrule.training.measures import measure, squares
+from chainrule.training.measures import measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,13 @@ def trace_step(
 
         learned = carried.learned(params)
         (value, after), grads = value_and_grad(forward, has_aux=True)(learned)
+        _check_depends(grads)
         new, state = optimizer.update(grads, state, learned, rates if rated > 1 else rates[0])
         measured = measure(plan.measures, len(data[0]), grads, learned, new)
         changed = flatten((carried.whole(new, after), state))[0]
         if plan.skips:
-            changed = _unless_nonfinite(leaves[:count], changed, value, grads)
+            changed, skipped = _unless_nonfinite(leaves[:count], changed, value, grads)
+            measured.append(skipped)
         return [*changed, value, *measured]
 
     types = [array_type(leaf) for leaf in carried.leaves]
@@ -147,13 +150,26 @@ def trace_step(
     return _without_unused(traced, count + rows + rated)
 
 
-def _unless_nonfinite(before: list[Any], after: list[Any], value: Any, grads: Any) -> list[Any]:
-    """The carried arrays after the step, or before it where the loss or a gradient is not finite.
+def _check_depends(grads: Any) -> None:
+    """A loss without a parameter in it has nothing to descend."""
+    if not any(isinstance(g, Tracer) for g in flatten(grads)[0]):
+        raise TrainingError(
+            "the loss does not depend on the parameters: its gradient is 0",
+            "use the first argument of loss(params, *data), the model, in the loss",
+        )
 
-    A sum of squares is finite if and only if each number and the sum are.
+
+def _unless_nonfinite(
+    before: list[Any], after: list[Any], value: Any, grads: Any
+) -> tuple[list[Any], Any]:
+    """The carried arrays after the step, or before it where something is not finite; 1 if so.
+
+    0 · g is 0 for what is finite, however large, and NaN for the rest.
     """
-    is_finite = np.isfinite(value + squares(grads))
-    return [np.where(is_finite, new, old) for old, new in zip(before, after, strict=True)]
+    spoiled = sum(np.sum(0.0 * g) for g in flatten(grads)[0])
+    is_finite = np.isfinite(value) & (spoiled == 0)
+    kept = [np.where(is_finite, new, old) for old, new in zip(before, after, strict=True)]
+    return kept, np.where(is_finite, 0.0, 1.0).astype(value.dtype)
 
 
 def rates_of(optimizer: Any) -> int:

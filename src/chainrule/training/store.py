@@ -23,6 +23,12 @@ from chainrule.training.step import evaluated
 
 #: Before the names of parameters whose weights are an average: where the descent itself stands.
 _ITERATE: Final = "iterate/"
+#: What differs where a checksum does.
+_OTHER: Final = {
+    "data_sha256": "the data are not those that it was begun with",
+    "validation_sha256": "the validation data are not those that it was begun with",
+    "program_sha256": "the loss or the model computes something else than when it was begun",
+}
 #: Seconds between checkpoints.
 EVERY: Final = 60.0
 
@@ -39,6 +45,7 @@ class Store:
     every: float
     _writer: CheckpointWriter
     _lock: Lock
+    _is_new: bool = False
     _best: Best | None = None
     _decisions: int = 0
     _last: float = field(default_factory=perf_counter)
@@ -70,7 +77,8 @@ class Store:
             _check_same(folder, settings)
         lock = folder.lock()
         try:
-            store = cls(folder, every, CheckpointWriter(folder, int(keep)), lock)
+            writer = CheckpointWriter(folder, int(keep))
+            store = cls(folder, every, writer, lock, _is_new=not resume)
             if resume:
                 store._take_up(descent)
         except BaseException:
@@ -89,6 +97,8 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        if error is not None and self._is_new:
+            self.folder.discard_if_empty()
         self.close()
 
     # -- writing -----------------------------------------------------------------------------------
@@ -167,9 +177,9 @@ def _check_same(folder: RunFolder, settings: dict[str, object]) -> None:
     before = restored(before)
     for name, value in restored(exact(settings)).items():
         if not _is_same(before.get(name), value):
+            found = f"its {name} is {_short(before.get(name))}, now it is {_short(value)}"
             raise RunError(
-                f"{folder.path}: cannot go on with it: its {name} is {_short(before.get(name))}, "
-                f"now it is {_short(value)}",
+                f"{folder.path}: cannot go on with it: {_OTHER.get(name, found)}",
                 "resume with the same data and settings, or train into another folder",
             )
 

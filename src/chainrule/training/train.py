@@ -10,7 +10,8 @@ from typing import Any, Literal
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
 from chainrule.diagnosis.rule import rule_of
-from chainrule.optim import SGD, BatchSchedule
+from chainrule.errors import TrainingError
+from chainrule.optim import BatchSchedule
 from chainrule.orders import Order
 from chainrule.training.advice import Advice
 from chainrule.training.descent import Descent
@@ -33,7 +34,7 @@ def train(
     validation: tuple[Any, ...] | float | None = None,
     metrics: Sequence[str | Callable[..., Any]] = (),
     optimizer: Any = None,
-    batch: int | Literal["all"] | BatchSchedule = 32,
+    batch: int | Literal["all"] | BatchSchedule | None = None,
     epochs: int = 10,
     order: str | Order = "reshuffle",
     seed: int = 0,
@@ -67,7 +68,8 @@ def train(
         metrics: names (``"accuracy"``, ``"roc_auc"``, ``"rmse"`` ...) or functions
             ``f(y, prediction)``, worked out on the validation data at the end of each epoch.
         optimizer: default ``SGD(0.01)``.
-        batch: examples per update, "all", or a batch schedule such as ``optim.NoiseDriven(32)``.
+        batch: examples per update, "all", or a batch schedule such as ``optim.NoiseDriven(32)``;
+            default 32, or all rows where there are fewer.
             Learning-rate schedules count steps as if the batch stayed as it begins, so that they
             end when the run does.
         epochs: passes over the data, in all (with ``resume`` those before included).
@@ -113,11 +115,13 @@ def train(
     """
     check_numbers(epochs, seed, threads, keep, max_time, checkpoint_every, on_nan)
     check_callbacks(callbacks)
+    if resume and out is None:
+        raise TrainingError("resume=True says to go on, but not with what", 'out="runs/first"')
     job = Job.prepare(
-        model, loss, data, validation, metrics, optimizer or SGD(0.01), batch, order, seed, record,
+        model, loss, data, validation, metrics, optimizer, batch, order, int(seed), record,
         early_stopping,
     )  # fmt: skip
-    descent, seconds = job.begin(epochs, seed, threads, on_nan)
+    descent, seconds = job.begin(int(epochs), int(seed), threads, on_nan)
     keeper: Store | nullcontext[None] = nullcontext()
     if out is not None:
         keeper = Store.begin(out, resume, descent, config, keep, checkpoint_every)
@@ -130,7 +134,7 @@ def train(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
         {**seconds, "train": descent.seconds - before}, loop.pace.threads,
         tuple(loop.advice.findings), descent.watch.best_epoch or None,
-        store.folder.path if store else None, Problem(loss, data, job.optimizer),
+        store.folder.path if store else None, Problem(loss, job.data, job.optimizer),
     )  # fmt: skip
 
 
@@ -139,9 +143,10 @@ def _loop(
     store: Store | None, max_time: float | None,
 ) -> Loop:  # fmt: skip
     """The loop of a descent, with whom it tells and what it is told."""
-    batch = descent.deciding.batch
-    work = operations(descent.step.executable.plan, batch)
+    plan, first = descent.step.executable.plan, job.first_batch  # a resumed run has moved on
     advice = Advice(job.objective(threads), rule_of(job.optimizer))
-    interval = check_interval(descent.cursor.n, descent.cursor.epochs, work / batch)
-    chosen = pace(threads, choose(threads, work), available())
+    row = operations(plan, first) / first
+    interval = check_interval(descent.cursor.n, descent.cursor.epochs, row)
+    guess = choose(threads, row * descent.deciding.batch)
+    chosen = pace(threads, guess, available())
     return Loop(descent, chosen, Reporter(callbacks, advice), advice, interval, store, max_time)

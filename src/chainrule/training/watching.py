@@ -103,6 +103,8 @@ class Watch:
     def why_stopped(self) -> str:
         """The same in words."""
         assert self.stopping is not None
+        if not self.best_epoch:
+            return f"{self.stopping.watch} was no number in {self._waited} epochs"
         return (
             f"{self.stopping.watch} has not improved for {self._waited} epochs; the best was "
             f"epoch {self.best_epoch}"
@@ -117,10 +119,6 @@ class Watch:
     def position(self) -> dict[str, Any]:
         """Plain values from which a resumed run stops at the same epoch."""
         return {"value": self._value, "waited": self._waited, "best_epoch": self.best_epoch}
-
-    def forgive(self, position: Mapping[str, Any]) -> None:
-        """Epochs that were undone are not waited for; the best weights stay what they are."""
-        self._waited = int(position["waited"])
 
     def restore(self, position: Mapping[str, Any], best: list[np.ndarray] | None) -> None:
         """Stand where ``position`` was taken."""

@@ -122,7 +122,9 @@ def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
 def _contiguous_axis(
     source: Node, labels: tuple[int | None, ...], orders: dict[Node, Order]
 ) -> int | None:
-    return labels[orders.get(source, tuple(range(source.type.rank)))[-1]]
+    """The axis along which neighbours in memory lie; None for a number that is read everywhere."""
+    order = orders.get(source, natural(source))
+    return labels[order[-1]] if order else None
 
 
 def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dict[Node, Order]]:
