@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import nn
+from chainrule import nn, optim
 from chainrule.errors import ShapeError, TraceError
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import take_examples
@@ -251,3 +251,22 @@ def test_the_traceback_of_an_error_ends_in_the_users_line_and_has_no_cause():
         _trace(model)
     assert "model" in [entry.name for entry in caught.traceback]
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_running_sums_along_another_axis_have_gradients_for_any_batch(reverse: bool) -> None:
+    """The ones that a running sum multiplies by are no array of the batch's size."""
+    rng = np.random.default_rng(0)
+    w, rows = rng.standard_normal((3, 4)), rng.standard_normal((7, 6, 3))
+
+    def loss(w: Any, x: Any) -> Any:
+        y = np.tanh(x @ w)
+        return np.mean(np.cumsum(y[:, ::-1] if reverse else y, axis=1) ** 2)
+
+    traced = trace_batch(
+        lambda given: [cr.grad(loss)(given[0], given[1])],
+        [ArrayType(np.dtype(float), (3, 4)), ArrayType(np.dtype(float), (BATCH, 6, 3))],
+    )
+    assert not traced.constants
+    run = cr.train(w, loss, (rows,), batch="all", epochs=1, optimizer=optim.SGD(1.0))
+    np.testing.assert_allclose(w - run.model, cr.grad(loss)(w, rows), rtol=1e-12)

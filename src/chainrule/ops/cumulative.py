@@ -60,6 +60,11 @@ def _all_one(a: Array) -> bool:
     return bool(np.size(a)) and all(n == 0 for n in a.strides) and a.flat[0] == 1
 
 
+def _is_repeated(a: Array) -> bool:
+    """One plain number throughout: shifted it is the same, as the first factor multiplies 0."""
+    return isinstance(a, np.ndarray) and bool(a.size) and all(n == 0 for n in a.strides)
+
+
 def _turned(x: Array, axis: int, reverse: bool) -> Array:
     return np.flip(x, axis) if reverse else x
 
@@ -78,7 +83,7 @@ def shifted(x: Array, axis: int, reverse: bool) -> Array:
 
 def _cotangents(g: Array, a: Array, axis: int, reverse: bool) -> Array:
     """c_k = g_k + a_{k+1} c_{k+1}: all that later results owe result k."""
-    later = shifted(a, axis, not reverse)
+    later = a if _is_repeated(a) else shifted(a, axis, not reverse)
     return bind("recurrence", later, g, axis=axis, reverse=not reverse)
 
 
