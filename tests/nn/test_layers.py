@@ -284,6 +284,8 @@ def test_sequential_refuses_an_object_whose_arrays_it_could_not_train():
 
     with pytest.raises(TrainingError, match="factor would not be trained"):
         nn.Sequential(Scale())
+
+
 @pytest.mark.parametrize("eps", [np.float64, -1.0, np.nan, "small"])
 def test_an_eps_that_is_no_number_is_refused(eps):
     """A dtype given in its place is the mistake that is made."""
