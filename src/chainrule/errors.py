@@ -9,6 +9,7 @@
     |- LinearAlgebraError (LinAlgError) a matrix that has no inverse or no factor
     |- DataError (ValueError)         a table, an array or a column
     |- TrainingError (ValueError)     a descent that cannot go on
+    |  `- InseparableError            gradients of single examples that cannot be told apart
     |- NotRecordedError (AttributeError) a quantity that a descent did not record
     |- RunError (ValueError)          a run folder
     `- MissingExtraError (ImportError) an optional library that is not installed
@@ -57,6 +58,10 @@ class DataError(ChainruleError, ValueError):
 
 class TrainingError(ChainruleError, ValueError):
     """A descent that cannot go on."""
+
+
+class InseparableError(TrainingError):
+    """The gradients of single examples cannot be told apart."""
 
 
 class NotRecordedError(ChainruleError, AttributeError):

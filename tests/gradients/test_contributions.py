@@ -28,7 +28,13 @@ def example_variance(loss: Any, model: Any, data: tuple[np.ndarray, ...]) -> tup
 def measured(loss: Any, model: Any, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     """The same as a step records it."""
     run = cr.train(
-        model, loss, data, batch="all", epochs=1, record="all", optimizer=optim.SGD(1e-3)
+        model,
+        loss,
+        data,
+        batch="all",
+        epochs=1,
+        record=["gradient_norm", "gradient_variance"],
+        optimizer=optim.SGD(1e-3),
     )
     return float(run.history.gradient_norm[0]), float(run.history.gradient_variance[0])
 

@@ -16,7 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, nn, optim, orders
-from chainrule.errors import DataError, RunError, TrainingError
+from chainrule.errors import DataError, InseparableError, RunError, TrainingError
 from chainrule.training.rates import PlannedRates
 
 N = 600
@@ -139,6 +139,17 @@ def test_the_update_ratio_of_plain_descent_is_rate_times_gradient_over_parameter
                          ))  # fmt: skip
     wanted = 0.05 * run.history.gradient_norm[0] / length
     assert run.history.update_ratio[0] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_all_is_all_that_there_is() -> None:
+    """BatchNorm's examples act on one another: they have no gradients of their own."""
+    model = nn.Sequential(nn.Linear.init(5, 8, rng=0), nn.BatchNorm.init(8), nn.relu,
+                          nn.Linear.init(8, 2, rng=1))  # fmt: skip
+    run = cr.train(model, losses.cross_entropy, table(), epochs=1, record="all")
+    assert "gradient_norm" in run.history.steps
+    assert "noise_scale" not in run.history.steps
+    with pytest.raises(InseparableError, match="act on one another"):
+        cr.train(model, losses.cross_entropy, table(), epochs=1, record=["noise_scale"])
 
 
 def test_an_unknown_measure_is_refused() -> None:

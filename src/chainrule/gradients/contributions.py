@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from chainrule.errors import TrainingError
+from chainrule.errors import InseparableError
 from chainrule.gradients.coupling import (
     COUPLED,
     DATA,
@@ -49,7 +49,7 @@ def example_squares(gradients: dict[str, Array], batch: int) -> list[Array]:
     does not depend on the examples (of a penalty) is that of each of them: cᵢ is its batch-th part.
 
     Raises:
-        TrainingError: a gradient is no sum over the examples, or they act on one another.
+        InseparableError: a gradient is no sum over the examples, or they act on one another.
 
     Source:
         Goodfellow 2015, Efficient Per-Example Gradient Computations, for dense layers.
@@ -78,9 +78,9 @@ def _flows(recording: GraphRecording, batch: int) -> Flows:
     return Flows(batch, frozenset(node for node, _ in recording.constants.values()), {})
 
 
-def _inseparable(name: str, is_coupled: bool) -> TrainingError:
+def _inseparable(name: str, is_coupled: bool) -> InseparableError:
     why = ": the examples of a batch act on one another (BatchNorm, or a mean over the batch)"
-    return TrainingError(
+    return InseparableError(
         f"the gradients of single examples cannot be told apart in that of {name}"
         f"{why if is_coupled else ''}",
         "leave gradient_variance and noise_scale out of record=, and plan the batch "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import InseparableError
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import Examples, check_alike, take_examples
 from chainrule.evaluation.losses import as_totals
@@ -17,6 +18,7 @@ from chainrule.evaluation.objective import Objective
 from chainrule.evaluation.split import split_examples
 from chainrule.optim import SGD, BatchSchedule, ConstantBatch, check_optimizer
 from chainrule.orders import Order, as_order
+from chainrule.tracing.trace import Traced
 from chainrule.tracing.trees import unflatten
 from chainrule.training.deciding import VARIANCE, Deciding
 from chainrule.training.descent import Descent
@@ -58,6 +60,7 @@ class Job:
     batches: BatchSchedule
     order: Order
     measures: tuple[str, ...]
+    records_what_it_can: bool
     stopping: EarlyStopping | None
 
     @classmethod
@@ -87,11 +90,12 @@ class Job:
         batches = batch_schedule(batch, examples.rows, optimizer)
         watched = {"loss"} | ({"validation_loss"} if held_out is not None else set())
         watched |= {f"validation_{name}" for name in (scores.named if scores else ())}
-        measures = check_record(record)
-        if getattr(batches, "measures_variance", False):
+        measures, needs = check_record(record), getattr(batches, "measures_variance", False)
+        if needs:
             measures = tuple(dict.fromkeys((*measures, "gradient_norm", VARIANCE)))
         return cls(
             model, loss, carried, examples, held_out, scores, optimizer, batches, order, measures,
+            not needs and not isinstance(record, tuple | list),
             stopping_of(stopping, watched, scores.greater_is_better if scores else {}),
         )  # fmt: skip
 
@@ -100,8 +104,7 @@ class Job:
     ) -> tuple[Descent, dict[str, float]]:
         """The descent at its first step, compiled, and the seconds of "trace" and "compile"."""
         start = perf_counter()
-        plan = StepPlan(self.sums, skips=on_nan == "skip")
-        traced = trace_step(self.carried, self.examples, self.loss, self.optimizer, plan)
+        traced, sums = self._traced(skips=on_nan == "skip")
         between = perf_counter()
         rates = rates_of(self.optimizer)
         step = compile_step(traced, self.carried, self.examples, not self.takes_all, rates)
@@ -110,7 +113,7 @@ class Job:
         observer = getattr(self.optimizer, "observer", None)
         descent = Descent(
             step=step, examples=self.examples, cursor=Cursor(self.order, n, epochs, seed),
-            optimizer=self.optimizer, carried=self.carried, watch=watch, sums=self.sums,
+            optimizer=self.optimizer, carried=self.carried, watch=watch, sums=sums,
             deciding=Deciding(self.batches, observer, n), faults=Faults(on_nan),
             settings={
                 **self.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan,
@@ -118,6 +121,21 @@ class Job:
             },
         )  # fmt: skip
         return descent, seconds
+
+    def _traced(self, skips: bool) -> tuple[Traced, tuple[str, ...]]:
+        """The graph of a step, and the sums that it works out beside its loss.
+
+        "all" is all that there is: where examples act on one another they have no gradients of
+        their own, and no variance of these.
+        """
+        given = self.carried, self.examples, self.loss, self.optimizer
+        try:
+            return trace_step(*given, StepPlan(self.sums, skips)), self.sums
+        except InseparableError:
+            if not self.records_what_it_can:
+                raise
+        sums = tuple(name for name in self.sums if name != "examples")
+        return trace_step(*given, StepPlan(sums, skips)), sums
 
     @property
     def data(self) -> Any:

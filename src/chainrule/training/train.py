@@ -79,7 +79,7 @@ def train(
         threads: how many run the step; None lets the amount of work decide.
         record: what to record of each step beside its loss, learning rate and batch: of
             "gradient_norm", "update_ratio" (|Δθ| / |θ|), "gradient_variance" (tr Σ),
-            "noise_scale" (tr Σ / |G|²); or "all".
+            "noise_scale" (tr Σ / |G|²); or "all" that can be.
         early_stopping: epochs of patience, or ``EarlyStopping(...)``; the model is then that of
             the best epoch.
         max_time: seconds of training after which to stop.
@@ -105,6 +105,7 @@ def train(
 
     Example:
         >>> import numpy as np
+        >>> from chainrule.optim import SGD
         >>> x = np.linspace(-1, 1, 64)
         >>> def loss(p, x, y):
         ...     return np.mean((p["w"] * x + p["b"] - y) ** 2)
