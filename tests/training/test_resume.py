@@ -166,7 +166,8 @@ _LABELS = blobs(ROWS, 6, 3)[1]
 SETTINGS: dict[str, tuple[Any, dict[str, Any]]] = {
     "dropout, BatchNorm, AdamW, one cycle": (
         _deep,
-        {"optimizer": optim.AdamW(optim.one_cycle(0.05)), "record": ["gradient_norm", "update_ratio"]},
+        {"optimizer": optim.AdamW(optim.one_cycle(0.05)),
+         "record": ["gradient_norm", "update_ratio"]},
     ),
     "nesterov, groups": (
         _relu,
