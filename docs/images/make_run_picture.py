@@ -29,7 +29,8 @@ def captured() -> str:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
     lines = CONTROL.sub("", done.stdout.decode()).split("\n")
     kept = (line.split("\r")[-1] for line in lines)  # what is drawn over is gone
-    return "\n".join(line for line in kept if "━" not in line and "preparing" not in line)
+    drawn_over = ("━", "preparing", "trying learning rates")
+    return "\n".join(line for line in kept if not any(word in line for word in drawn_over))
 
 
 def main() -> None:

@@ -148,8 +148,10 @@ def _has_flattened(record: Record) -> bool:
 
 
 def _is_decaying(record: Record) -> bool:
-    rate = record.learning_rate
-    return bool(np.isfinite(rate).all() and rate[-1] < 0.5 * np.max(rate))
+    """Whether the rate is below its largest already, or the batch above its smallest."""
+    rates = record.learning_rate[np.isfinite(record.learning_rate)]
+    falls = len(rates) > 0 and float(rates[-1]) < 0.99 * float(rates.max())
+    return bool(falls or record.batch[-1] > record.batch.min())
 
 
 def _no_progress(record: Record, steps_left: int) -> Finding | None:
