@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -79,18 +78,16 @@ def _tensorboard(options: TrainOptions) -> list[Any]:
 
 
 def _descend_or_undo(job: Job, view: View, board: list[Any]) -> Any:
-    """Descend; where that fails before anything was kept, the folder made for it is deleted."""
+    """Descend; where that fails before anything was kept, no folder made for it stays."""
     if job.resumes:
         return _descend(job, view, board)
     check_free(job.out)
     try:
         return _descend(job, view, board)
     except BaseException:
-        if not (job.out / "state.json").exists():
-            shutil.rmtree(job.out, ignore_errors=True)
-            if job.options.out is None:
-                with suppress(OSError):
-                    job.out.parent.rmdir()  # runs/, if it was made for this run
+        if job.options.out is None:
+            with suppress(OSError):
+                job.out.parent.rmdir()  # runs/, if it was made for this run
         raise
 
 

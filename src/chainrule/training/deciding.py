@@ -17,7 +17,7 @@ class Deciding:
     """The batch schedule and the plateau of a run, with what they have decided so far.
 
     Attributes:
-        batch: examples per update now.
+        batch, first_batch: examples per update now, and of the run's first update.
         batch_rate, plateau_rate, fault_rate: what the planned learning rates are multiplied by.
         decisions: each change with its rule, reason and numbers.
     """
@@ -26,6 +26,7 @@ class Deciding:
     plateau: Any
     n: int
     batch: int = 0
+    first_batch: int = field(init=False)
     batch_rate: float = 1.0
     plateau_rate: float = 1.0
     fault_rate: float = 1.0
@@ -35,7 +36,7 @@ class Deciding:
 
     def __post_init__(self) -> None:
         decision, self._batch_state = self.batches.start(self.n)
-        self.batch = int(decision.batch)
+        self.batch = self.first_batch = int(decision.batch)
         if self.plateau is not None:
             self._plateau_state = self.plateau.start()
         if self.varies:
@@ -66,9 +67,7 @@ class Deciding:
         return decision
 
     def at_epoch(self, measurement: Measurement) -> None:
-        """Show the plateau an epoch's loss."""
-        if self.plateau is None:
-            return
+        """Show the plateau, if there is one, an epoch's loss."""
         decision, self._plateau_state = self.plateau.observe(measurement, self._plateau_state)
         if decision is not None:
             self.plateau_rate = decision.rate

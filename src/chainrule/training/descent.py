@@ -84,7 +84,7 @@ class Descent:
 
     def evaluated(self) -> list[np.ndarray]:
         """The parameters to evaluate and to keep: an average, if the optimiser keeps one."""
-        return flatten(evaluated(self.carried, self.optimizer, self.leaves()))[0]
+        return flatten(self.model())[0]
 
     def model(self) -> Any:
         """The parameters to evaluate and to keep, as a tree."""

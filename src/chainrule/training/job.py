@@ -143,11 +143,6 @@ class Job:
         return self.examples.tree(list(self.examples.arrays))
 
     @property
-    def first_batch(self) -> int:
-        """Examples of the first update."""
-        return int(self.batches.start(self.examples.rows)[0].batch)
-
-    @property
     def sums(self) -> tuple[str, ...]:
         """What each step works out beside its loss."""
         return sums_for(self.measures)

@@ -25,6 +25,7 @@ from chainrule.training.measures import columns
 from chainrule.training.order import Chunk, Place
 from chainrule.training.pace import Pace
 from chainrule.training.rates import PlannedRates
+from chainrule.training.record import mean_loss
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Stopped
 from chainrule.training.signals import Asked, stop_signals
@@ -86,14 +87,12 @@ class Loop:
     max_time: float | None = None
     reason: str = ""
     _rates: PlannedRates = field(init=False)
-    _first_batch: int = 1
     _before: float = 0.0
 
     def run(self) -> Stopped:
         """Go on until the last epoch has ended, or something stops it."""
         descent = self.descent
-        self._first_batch = int(descent.deciding.batches.start(descent.cursor.n)[0].batch)
-        total = descent.cursor.all_left(Place(), self._first_batch)
+        total = descent.cursor.all_left(Place(), descent.deciding.first_batch)
         self._rates = PlannedRates(descent.optimizer, total)
         self._before = descent.seconds
         self.reporter.begin(descent)
@@ -165,8 +164,9 @@ class Loop:
 
     def _rates_of(self, chunk: Chunk) -> np.ndarray:
         """The planned rates of a chunk's steps, times what has been decided."""
-        planned = self.descent.cursor.planned(chunk.starts, self._first_batch)
-        return np.asarray(self._rates.at(planned) * self.descent.deciding.rate)
+        deciding = self.descent.deciding
+        planned = self.descent.cursor.planned(chunk.starts, deciding.first_batch)
+        return np.asarray(self._rates.at(planned) * deciding.rate)
 
     def _record(self, chunk: Chunk, rates: np.ndarray, outputs: list[np.ndarray]) -> None:
         batch = np.full(chunk.steps, chunk.batch, np.int64)
@@ -217,7 +217,7 @@ class Loop:
         ended: dict[str, Any] = {
             "epoch": len(descent.epochs) + 1,
             "step": last,
-            "loss": _mean(steps["loss"], steps["batch"]),
+            "loss": mean_loss(steps["loss"], steps["batch"]),
             "validation_loss": None,
             **descent.watch.score(weights),
             "learning_rate": float(steps["learning_rate"][-1]),
@@ -230,7 +230,8 @@ class Loop:
             descent.watch.best = weights
             if self.store is not None:
                 self.store.save_best(descent)
-        descent.deciding.at_epoch(self._measurement(ended, steps))
+        if descent.deciding.plateau is not None:
+            descent.deciding.at_epoch(self._measurement(ended, steps))
         return ended
 
     def _check(self, epoch: dict[str, Any] | None) -> None:
@@ -261,7 +262,7 @@ class Loop:
         return Measurement(
             step=descent.done, epoch=descent.epoch, examples=descent.rows,
             n=descent.cursor.n, batch=batch, learning_rate=float(steps["learning_rate"][-1]),
-            loss=_mean(steps["loss"], steps["batch"]),
+            loss=mean_loss(steps["loss"], steps["batch"]),
             gradient_square=None if norm is None else float(np.mean(norm**2)),
             variance=None if variance is None else float(np.mean(variance)),
             throughput=self._throughput(steps["batch"]),
@@ -338,13 +339,3 @@ class Loop:
             f"learning rate times {factor * FACTOR:.3g}",
         )  # fmt: skip
         self._keep_snapshot()
-
-
-def _mean(losses: np.ndarray, batches: np.ndarray) -> float:
-    """The mean over examples; what was skipped, which is not finite, is left out."""
-    known = np.isfinite(losses)
-    if not known.any():
-        return float("nan")
-    if (batches == batches[0]).all():
-        return float(np.mean(losses[known]))
-    return float(np.average(losses[known], weights=batches[known]))

@@ -47,3 +47,13 @@ class Record:
         self.length, self._columns = 0, {}
         if columns:
             self.append({name: np.asarray(values) for name, values in columns.items()})
+
+
+def mean_loss(losses: np.ndarray, batches: np.ndarray) -> float:
+    """The mean over examples; what was skipped, which is not finite, is left out."""
+    known = np.isfinite(losses)
+    if not known.any():
+        return float("nan")
+    if (batches == batches[0]).all():
+        return float(np.mean(losses[known]))
+    return float(np.average(losses[known], weights=batches[known]))

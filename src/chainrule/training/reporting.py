@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chainrule.training.advice import Advice
 from chainrule.training.descent import Descent
+from chainrule.training.record import mean_loss
 from chainrule.training.run import Callback, Progress
 
 
@@ -64,7 +63,8 @@ class Reporter:
         scores = {name: x for name, x in (epoch or {}).items() if name.startswith("validation_")}
         return Progress(
             epoch=len(descent.epochs) + (epoch is None), epochs=descent.cursor.epochs,
-            step=descent.done, steps=descent.steps, loss=_mean(recorded["loss"]),
+            step=descent.done, steps=descent.steps,
+            loss=mean_loss(recorded["loss"], recorded["batch"]),
             learning_rate=float(recorded["learning_rate"][-1]),
             rows_per_second=float(recorded["batch"].mean()) * rate, seconds=descent.seconds,
             seconds_left=(descent.steps - descent.done) / max(rate, 1e-9),
@@ -73,8 +73,3 @@ class Reporter:
             decisions=tuple(descent.deciding.decisions[self._told :]), findings=findings,
             model=descent.model,
         )  # fmt: skip
-
-
-def _mean(losses: np.ndarray) -> float:
-    known = losses[np.isfinite(losses)]
-    return float(np.mean(known)) if len(known) else float("nan")

@@ -144,7 +144,7 @@ def _loop(
     store: Store | None, max_time: float | None,
 ) -> Loop:  # fmt: skip
     """The loop of a descent, with whom it tells and what it is told."""
-    plan, first = descent.step.executable.plan, job.first_batch  # a resumed run has moved on
+    plan, first = descent.step.executable.plan, descent.deciding.first_batch
     advice = Advice(job.objective(threads), rule_of(job.optimizer))
     row = operations(plan, first) / first
     interval = check_interval(descent.cursor.n, descent.cursor.epochs, row)
