@@ -126,6 +126,22 @@ def indices(draw: Any, shape: tuple[int, ...]) -> Any:
     return tuple(entries)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        (None, slice(0, 2), np.arange(4) == 1, ..., 0),
+        (slice(0, 2), np.array([0, 1]), ..., np.array([1, 0])),
+        (slice(0, 2), ..., np.array([0, 1]), np.array([1, 0])),
+        (np.array([0, 1]), ..., 0, slice(None)),
+    ],
+    ids=["mask and integer", "between places", "before places", "first axis"],
+)
+def test_an_ellipsis_of_no_axes_keeps_places_apart(index):
+    """As a slice there would: the places' axis comes first."""
+    x = np.arange(24.0).reshape(3, 4, 2)
+    check_graph(lambda x: x[index], x)
+
+
 @given(st.data())
 def test_any_mixture_of_entries_is_numpys(data):
     x = np.arange(3.0 * 4 * 2 * 5).reshape(3, 4, 2, 5)

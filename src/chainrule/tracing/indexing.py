@@ -40,13 +40,15 @@ class Entry(NamedTuple):
     """One entry of an index: a new axis (no ``axis``), a slice, or places (``array``) on an axis.
 
     A plain integer is both: a slice of one element whose axis is dropped, or places of shape ()
-    where other entries are places.
+    where other entries are places. ``apart``: an ellipsis that stands for no axis comes before it,
+    which keeps places on either side of it apart as a slice would.
     """
 
     axis: int | None = None
     span: tuple[int, int, int] | None = None
     array: Any = None
     integer: bool = False
+    apart: bool = False
 
 
 def getitem(x: Array, index: Any) -> Array:
@@ -79,7 +81,11 @@ def parse(x: Array, index: Any) -> list[Entry]:
         raise ShapeError(f"index at {user_line()}: an index can have one ellipsis, got {len(dots)}")
     raw, place = (raw, dots[0]) if dots else ([*raw, Ellipsis], len(raw))
     raw[place : place + 1] = [slice(None)] * (x.ndim - used)
-    return list(_entries(x.shape, raw))
+    entries = list(_entries(x.shape, raw))
+    if dots and used == x.ndim:
+        k = len(list(_entries(x.shape, raw[:place])))
+        entries[k : k + 1] = [e._replace(apart=True) for e in entries[k : k + 1]]
+    return entries
 
 
 def _entry(x: Array, k: Any) -> Any:
@@ -203,7 +209,8 @@ def _advanced(x: Array, entries: list[Entry]) -> Array:
     axes = tuple(a for a, _ in pairs)
     rest = tuple(k for k in range(x.ndim) if k not in axes)
     taken = _taken(transpose(x, axes + rest), [i for _, i in pairs], places[0])
-    together = where[-1] - where[0] == len(where) - 1
+    is_apart = any(e.apart for e in entries[where[0] + 1 : where[-1] + 1])
+    together = where[-1] - where[0] == len(where) - 1 and not is_apart
     others = [e for e in entries if e.array is None]
     front = where[0] if together else 0  # how many of the other entries stand before
     moved = sum(e.axis is not None for e in others[:front])
