@@ -1,4 +1,4 @@
-"""What every test shares: how hard hypothesis looks.
+"""What every test shares: how hard hypothesis looks; and no machine code kept on disk.
 
 ``dev`` looks briefly and at random, so that many runs find more. ``ci`` looks longer and always
 at the same examples, so that a red run can be repeated and a green one stays green. Neither has a
@@ -23,4 +23,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=SLOW_BY_DESIGN,
 )
+# Tests see what is compiled now, and leave nothing behind in the user's own folder.
+os.environ["CHAINRULE_CACHE"] = "off"
+
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

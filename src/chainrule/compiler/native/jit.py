@@ -8,6 +8,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from chainrule.compiler.native import cache
 from chainrule.compiler.native.target import Target, machine
 
 #: run(table, thread, threads); calling it releases Python's lock.
@@ -33,12 +34,31 @@ class MachineCode:
 
 
 def assemble(text: str, target: Target, name: str = "run", signature: Any = RUN) -> MachineCode:
-    """Parse, verify, generate and finish a module; ``name`` is the function to call."""
+    """The code of a module, from the disk or made now; ``name`` is the function to call."""
+    key = cache.key_of(text, target)
+    code = cache.read(key)
+    engine = _compiled(text, target, key) if code is None else _loaded(code, target)
+    return MachineCode(signature(engine.get_function_address(name)), engine)
+
+
+def _compiled(text: str, target: Target, key: str) -> Any:
+    """Parse, verify, generate and finish; the code is kept on the disk."""
     module = llvm.parse_assembly(text)
     module.verify()
     engine = llvm.create_mcjit_compiler(module, machine(target))
+    engine.set_object_cache(lambda _, code: cache.write(key, code))
     engine.finalize_object()
-    return MachineCode(signature(engine.get_function_address(name)), engine)
+    return engine
+
+
+def _loaded(code: bytes, target: Target) -> Any:
+    """Code as it was kept, put in place."""
+    engine = llvm.create_mcjit_compiler(
+        llvm.parse_assembly(f'target triple = "{target.triple}"'), machine(target)
+    )
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
 
 
 def assembly(text: str, target: Target) -> str:
