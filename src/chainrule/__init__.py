@@ -46,7 +46,7 @@ _HOME = {
     "History": "chainrule.training.history",
     "TensorBoard": "chainrule.training.tensorboard",
 }
-_MODULES = ("nn", "losses", "optim", "orders", "data", "errors")
+_MODULES = ("nn", "losses", "optim", "orders", "data", "explain", "errors")
 __all__ = [  # noqa: PLE0604 - the names stand in the table above, once
     *_HOME,
     *_MODULES,

@@ -126,10 +126,19 @@ def test_what_is_recorded_does_not_change_what_is_learnt() -> None:
     plain, recorded = train(), train(record="all")
     for a, b in zip(plain.model.layers, recorded.model.layers, strict=True):
         np.testing.assert_allclose(a.weight, b.weight, rtol=1e-4, atol=1e-6)
-    assert set(recorded.history.steps) == {
+    assert {name for name in recorded.history.steps if "/" not in name} == {
         "loss", "learning_rate", "batch", "gradient_norm", "update_ratio", "gradient_variance",
         "noise_scale",
     }  # fmt: skip
+
+
+def test_the_gradients_of_all_parameters_are_together_as_long_as_the_gradient() -> None:
+    """|g|² = Σ over parameters |gₚ|², at every step."""
+    history = train(record=("gradient_norm", "parameter_gradient_norms")).history
+    names = [name for name in history.steps if name.startswith("gradient_norm/")]
+    assert len(names) == 4
+    together = sum(history.steps[name] ** 2 for name in names)
+    np.testing.assert_allclose(np.sqrt(together), history.gradient_norm, rtol=1e-5)
 
 
 def test_the_update_ratio_of_plain_descent_is_rate_times_gradient_over_parameters() -> None:

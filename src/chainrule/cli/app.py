@@ -125,6 +125,34 @@ def evaluate(run: a.Run, data: a.Data, json: a.Json = False) -> None:
     run_evaluate(run, data, json)
 
 
+@app.command()
+def explain(
+    what: a.What,
+    row: a.Row = None,
+    data: a.RowsOf = None,
+    at: a.At = None,
+    wrt: a.Wrt = None,
+    show: a.Show = None,
+    brute_force: a.BruteForce = False,
+    report: a.Report = None,
+    json: a.Json = False,
+) -> None:
+    """Show the chain rule at work: formulas, numbers and pictures of gradients.
+
+    Of a run, one row of its table; with --report and no --row, the whole run as one page.
+
+    Examples: chainrule explain runs/iris-1 --row 7
+
+    chainrule explain runs/iris-1 --report iris.html
+
+    chainrule explain loss.py:squared_error --at w=2 --at x=3 --at b=1 --at y=4 --wrt w
+    """
+    from chainrule.cli.explain import ExplainOptions, run_explain
+
+    options = ExplainOptions(what, row, data, at or (), wrt or (), show, brute_force, report)
+    run_explain(options, json)
+
+
 def main() -> None:
     """The entry point of the console script."""
     try:

@@ -10,9 +10,9 @@ import typer
 
 from chainrule.cli import names
 
-TABLE, NETWORK, OPTIMISER, ROWS, END, SEEN, FOLDER, OUTPUT = (
+TABLE, NETWORK, OPTIMISER, ROWS, END, SEEN, FOLDER, EXPLAINED, OUTPUT = (
     "Table", "Network and loss", "Optimiser", "Order and batches", "When it ends", "What is shown",
-    "Run folder", "Output",
+    "Run folder", "What is explained", "Output",
 )  # fmt: skip
 
 
@@ -151,3 +151,37 @@ Predictions = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="A .csv or .parquet file; default: CSV on stdout."),
 ]
+
+# -- explain ---------------------------------------------------------------------------------------
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|FILE.py:FUNCTION",
+        help="The folder of a run; or a function of one number in a Python file.",
+        show_default=False,
+    ),
+]
+Row = Annotated[
+    int | None,
+    _option("--row", "N", "Of a run: the row of its table, from 0.", EXPLAINED, show_default=False),
+]
+RowsOf = Annotated[
+    str | None,
+    _option("--data", "DATA", "Of a run: another table.", EXPLAINED, show_default=False),
+]
+_AT = 'Of a function: an argument, as in --at w=2 --at "x=[1, 2]"; else the file\'s own variable.'
+At = Annotated[list[str] | None, _option("--at", "NAME=VALUE", _AT, EXPLAINED, show_default=False)]
+Wrt = Annotated[
+    list[str] | None,
+    _option("--wrt", "NAME", "Take the gradient of this alone.", EXPLAINED, show_default=False),
+]
+_SHOW = "Some of formulas, numbers, convexity, level-set, ascent, rates, critical-point; or all."
+Show = Annotated[str | None, _option("--show", "A,B,...", _SHOW, OUTPUT, show_default=False)]
+_BRUTE = "Beside the chain rule, the derivative of the expanded function."
+BruteForce = Annotated[bool, _option("--brute-force", "", _BRUTE, OUTPUT)]
+Report = Annotated[
+    Path | None,
+    _option("--report", "FILE.html", "Write one page, offline, instead.", OUTPUT,
+            show_default=False),
+]  # fmt: skip

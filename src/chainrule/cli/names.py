@@ -34,4 +34,6 @@ ORDERS: Final = ("reshuffle", "once", "in-order", "with-replacement", "stratifie
 REMAINDERS: Final = ("drop", "smaller", "carry")
 
 ON_NAN: Final = ("stop", "skip", "roll-back")
-MEASURES: Final = ("gradient_norm", "update_ratio", "gradient_variance", "noise_scale")
+MEASURES: Final = (
+    "gradient_norm", "parameter_gradient_norms", "update_ratio", "gradient_variance", "noise_scale",
+)  # fmt: skip

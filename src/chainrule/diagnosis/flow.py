@@ -83,7 +83,7 @@ def judge_flow(flow: Flow) -> tuple[Finding, ...]:
         On the Difficulty of Training Recurrent Neural Networks, 2.1: by a factor per layer, so
         that the ratio is exponential in the depth.
     """
-    total = math.sqrt(sum(f.gradient**2 for f in flow.leaves))
+    total = math.hypot(*(f.gradient for f in flow.leaves))
     return (*_unreached(flow, total), *_by_ratio(flow), *_too_long(flow, total))
 
 

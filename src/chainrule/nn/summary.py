@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import optree
-
 from chainrule.errors import TrainingError
 from chainrule.ir.graph import Node
 from chainrule.nn.cost import flops
 from chainrule.nn.parameters import count_parameters
+from chainrule.nn.watching import Call, layer_name, plain, watched
 from chainrule.tracing.recording import GraphTracer
 from chainrule.tracing.trace import array_type, trace_types
-from chainrule.tracing.trees import NAMESPACE, Tree, flatten, unflatten
+from chainrule.tracing.trees import Tree, flatten, unflatten
 
 Array: TypeAlias = Any
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -77,43 +76,6 @@ class Summary:
     __repr__ = __str__
 
 
-@dataclass(eq=False)
-class _Call:
-    """A call while it is traced; ``output`` stands once it has returned."""
-
-    path: str
-    layer: Any
-    depth: int
-    arguments: list[Any]
-    has_inner: bool = False
-    output: Any = None
-
-
-class _Watched:
-    """A layer that notes its calls and else is the layer."""
-
-    def __init__(self, layer: Any, path: str, calls: list[_Call], open_: list[_Call]) -> None:
-        self._layer, self._path, self._calls, self._open = layer, path, calls, open_
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = _Call(self._path, self._layer, len(self._open), flatten((args, kwargs))[0])
-        if self._open:
-            self._open[-1].has_inner = True
-        self._calls.append(call)
-        self._open.append(call)
-        try:
-            call.output = self._layer(*args, **kwargs)
-        finally:
-            self._open.pop()
-        return call.output
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._layer, name)
-
-    def __repr__(self) -> str:
-        return repr(self._layer)
-
-
 def summary(model: Any, *inputs: Tree) -> Summary:
     """What a model consists of, for inputs of these shapes: nothing is computed.
 
@@ -142,73 +104,38 @@ def summary(model: Any, *inputs: Tree) -> Summary:
     if not callable(model):
         raise TrainingError(f"summary: {type(model).__name__} cannot be called; expected a model")
     leaves, structure = flatten((model, inputs))
-    calls: list[_Call] = []
+    calls: list[Call] = []
 
     def call(tracers: list[Any]) -> Any:
         traced, arguments = unflatten(structure, tracers)
-        return _watched(traced, "", calls, [])(*arguments)
+        return watched(traced, "", calls, [])(*arguments)
 
     trace_types(call, [array_type(leaf) for leaf in leaves])
     return Summary(tuple(_summed(k, calls) for k in range(len(calls))))
 
 
-def _watched(node: Any, path: str, calls: list[_Call], open_: list[_Call]) -> Any:
-    """The tree with each layer in it, and itself, watched."""
-    places, children, structure = optree.tree_flatten_with_path(
-        node, is_leaf=lambda x: x is not node, namespace=NAMESPACE
-    )
-    if len(children) == 1 and children[0] is node:  # an array
-        made = node
-    else:
-        names = [".".join([path, *map(_part, place)]).lstrip(".") for place in places]
-        pairs = zip(children, names, strict=True)
-        made = unflatten(structure, [_watched(x, name, calls, open_) for x, name in pairs])
-    is_layer = callable(node) and not isinstance(node, GraphTracer)
-    return _Watched(made, path, calls, open_) if is_layer else made
-
-
-def _part(entry: Any) -> str:
-    return str(getattr(entry, "entry", entry))
-
-
-def _summed(k: int, calls: list[_Call]) -> LayerSummary:
+def _summed(k: int, calls: list[Call]) -> LayerSummary:
     call = calls[k]
     outputs = [x for x in flatten(call.output)[0] if hasattr(x, "shape")]
     shapes = tuple(tuple(x.shape) for x in outputs)
     within = [c for c in _within(k, calls) if not c.has_inner] if call.has_inner else [call]
     return LayerSummary(
         path=call.path,
-        name=_name(call.layer),
+        name=layer_name(call.layer),
         depth=call.depth,
         output=shapes,
         neurons=sum(math.prod(shape[1:]) for shape in shapes),
-        parameters=count_parameters(_plain(call.layer)),
+        parameters=count_parameters(plain(call.layer)),
         flops=flops(_made(outputs, call.arguments)),
         memory=sum(_bytes(flatten(c.output)[0]) for c in within),
     )
 
 
-def _within(k: int, calls: list[_Call]) -> Iterable[_Call]:
+def _within(k: int, calls: list[Call]) -> Iterable[Call]:
     for call in calls[k + 1 :]:
         if call.depth <= calls[k].depth:
             return
         yield call
-
-
-def _name(layer: Any) -> str:
-    layer = layer._layer if isinstance(layer, _Watched) else layer
-    kind = type(layer).__name__
-    return repr(layer) if kind == "Function" else kind
-
-
-def _plain(tree: Tree) -> Tree:
-    """The layer without those that watch."""
-
-    def bare(x: Any) -> Any:
-        return _plain(x._layer) if isinstance(x, _Watched) else x
-
-    leaves, structure = flatten(tree)
-    return unflatten(structure, [bare(x) for x in leaves])
 
 
 def _bytes(outputs: list[Any]) -> int:

@@ -42,11 +42,18 @@ def place() -> Place:
         name = frame.f_code.co_filename
         ours = _is_ours.get(name)
         if ours is None:
-            ours = _is_ours[name] = name.startswith(_OURS)
+            ours = is_ours(name)
         if not ours:
             return name, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file's code is Chainrule's, NumPy's or SciPy's, not the user's."""
+    if file not in _is_ours:
+        _is_ours[file] = file.startswith(_OURS)
+    return _is_ours[file]
 
 
 def line_text(where: Place) -> str:

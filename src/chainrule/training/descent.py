@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from chainrule.tracing.trees import flatten
 from chainrule.training.deciding import VARIANCE, Deciding
 from chainrule.training.faults import Faults
 from chainrule.training.history import History
-from chainrule.training.measures import MEASURES, noise_scale
+from chainrule.training.measures import MEASURES, NORM_OF, noise_scale
 from chainrule.training.order import Cursor, Place
 from chainrule.training.record import Record
 from chainrule.training.step import Carried, Step, evaluated
@@ -92,14 +92,7 @@ class Descent:
 
     def history(self) -> History:
         """The record so far."""
-        steps = self.record.copy()
-        if VARIANCE in steps:
-            steps["noise_scale"] = noise_scale(
-                steps["gradient_norm"], steps[VARIANCE], steps["batch"]
-            )
-        named = [name for name in COLUMNS if name in steps]
-        steps = {name: steps[name] for name in named}
-        return History(steps, list(self.epochs), list(self.deciding.decisions))
+        return history_of(self.record.copy(), self.epochs, self.deciding.decisions)
 
     def position(self) -> dict[str, Any]:
         """Plain values from which a descent goes on as if it had never stopped."""
@@ -144,3 +137,17 @@ class Descent:
         self.checked_step = int(position["checked_step"])
         self.checked_seconds = None
         self.deciding.restore(position["deciding"], decisions)
+
+
+def history_of(
+    recorded: Mapping[str, np.ndarray],
+    epochs: Iterable[Mapping[str, Any]],
+    decisions: Iterable[Mapping[str, Any]],
+) -> History:
+    """The record of a descent or of a checkpoint as its reader sees it."""
+    steps = dict(recorded)
+    if VARIANCE in steps:
+        steps["noise_scale"] = noise_scale(steps["gradient_norm"], steps[VARIANCE], steps["batch"])
+    named = [name for name in COLUMNS if name in steps]
+    named += [name for name in steps if name.startswith(NORM_OF)]
+    return History({name: steps[name] for name in named}, epochs, decisions)

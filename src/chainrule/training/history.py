@@ -34,6 +34,7 @@ class History:
             batch: examples in the update.
             gradient_norm, update_ratio, gradient_variance, noise_scale: where ``record=`` of
                 ``cr.train`` asked for them; NaN where one is not known.
+            gradient_norm/NAME: of each parameter, for ``record="parameter_gradient_norms"``.
         epochs: one dict per epoch: epoch (from 1), step (updates done), loss (mean over the
             epoch), validation_loss (or None), learning_rate, batch, seconds (since the start),
             and each metric as ``validation_accuracy``.

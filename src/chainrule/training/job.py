@@ -19,11 +19,11 @@ from chainrule.evaluation.split import split_examples
 from chainrule.optim import SGD, BatchSchedule, ConstantBatch, check_optimizer
 from chainrule.orders import Order, as_order
 from chainrule.tracing.trace import Traced
-from chainrule.tracing.trees import unflatten
+from chainrule.tracing.trees import paths, unflatten
 from chainrule.training.deciding import VARIANCE, Deciding
 from chainrule.training.descent import Descent
 from chainrule.training.faults import Faults, Policy
-from chainrule.training.measures import check_record, sums_for
+from chainrule.training.measures import check_record, outputs_of, sums_for
 from chainrule.training.order import Cursor
 from chainrule.training.settings import (
     batch_schedule,
@@ -130,17 +130,28 @@ class Job:
         """
         given = self.carried, self.examples, self.loss, self.optimizer
         try:
-            return trace_step(*given, StepPlan(self.sums, skips)), self.sums
+            return trace_step(*given, StepPlan(self.sums, skips)), self._outputs(self.sums)
         except InseparableError:
             if not self.records_what_it_can:
                 raise
         sums = tuple(name for name in self.sums if name != "examples")
-        return trace_step(*given, StepPlan(sums, skips)), sums
+        return trace_step(*given, StepPlan(sums, skips)), self._outputs(sums)
+
+    def _outputs(self, sums: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of what a step measures beside its loss."""
+        params = unflatten(self.carried.params_structure, self.carried.params)
+        return outputs_of(sums, paths(self.carried.learned(params)))
 
     @property
     def data(self) -> Any:
         """The examples to learn from, without those held out, as a tuple of arrays."""
         return self.examples.tree(list(self.examples.arrays))
+
+    @property
+    def held_out(self) -> Any:
+        """The examples held out, as a tuple of arrays; None where there are none."""
+        held = self.validation
+        return None if held is None else held.tree(list(held.arrays))
 
     @property
     def sums(self) -> tuple[str, ...]:

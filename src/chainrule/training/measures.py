@@ -17,10 +17,14 @@ from chainrule.tracing.trees import flatten, paths
 #: What can be recorded of a step, and the sums that it is made of.
 MEASURES: Final[Mapping[str, tuple[str, ...]]] = {
     "gradient_norm": ("gradient",),
+    "parameter_gradient_norms": ("gradients",),
     "update_ratio": ("update", "parameters"),
     "gradient_variance": ("gradient", "examples"),
     "noise_scale": ("gradient", "examples"),
 }
+#: Before the name of a parameter: the length of its gradient.
+NORM_OF: Final = "gradient_norm/"
+_SQUARE_OF: Final = "gradients/"
 #: How much of the averages behind the noise scale is kept from step to step.
 SMOOTHING: Final = 0.99
 _BLOCK: Final = 256
@@ -52,6 +56,17 @@ def sums_for(measures: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for name in measures for part in MEASURES[name]))
 
 
+def outputs_of(sums: Iterable[str], parameters: Iterable[str]) -> tuple[str, ...]:
+    """The names of what ``measure`` gives for these sums: of "gradients" one per parameter.
+
+    Example:
+        >>> outputs_of(("gradient", "gradients"), ["w", "b"])
+        ('gradient', 'gradients/w', 'gradients/b')
+    """
+    each = [_SQUARE_OF + name for name in parameters]
+    return tuple(name for part in sums for name in (each if part == "gradients" else [part]))
+
+
 def squares(tree: Any) -> Any:
     """Σ x² over all leaves of a tree: of dtype float32 or float64, shape ()."""
     return sum(np.sum(x * x) for x in flatten(tree)[0])
@@ -60,12 +75,13 @@ def squares(tree: Any) -> Any:
 def measure(sums: Iterable[str], batch: int, grads: Any, before: Any, after: Any) -> list[Any]:
     """The sums of one step, of traced trees: gradients, parameters before and after."""
     found = {
-        "gradient": lambda: squares(grads),
-        "parameters": lambda: squares(before),
-        "update": lambda: squares(_difference(before, after)),
-        "examples": lambda: _example_squares(grads, batch),
+        "gradient": lambda: [squares(grads)],
+        "gradients": lambda: [np.sum(g * g) for g in flatten(grads)[0]],
+        "parameters": lambda: [squares(before)],
+        "update": lambda: [squares(_difference(before, after))],
+        "examples": lambda: [_example_squares(grads, batch)],
     }
-    return [found[name]() for name in sums]
+    return [value for name in sums for value in found[name]()]
 
 
 def _difference(before: Any, after: Any) -> list[Any]:
@@ -90,6 +106,8 @@ def columns(sums: Mapping[str, np.ndarray], batch: np.ndarray) -> dict[str, np.n
     with np.errstate(all="ignore"):
         if "gradient" in wide:
             made["gradient_norm"] = np.sqrt(wide["gradient"])
+        for name in (name for name in wide if name.startswith(_SQUARE_OF)):
+            made[NORM_OF + name.removeprefix(_SQUARE_OF)] = np.sqrt(wide[name])
         if "update" in wide:
             made["update_ratio"] = np.sqrt(wide["update"] / wide["parameters"])
         if "examples" in wide:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,9 @@ class Problem:
     loss: Any
     data: tuple[Any, ...]
     optimizer: Any
+    start: Any = None
+    validation: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,6 +118,20 @@ class Run:
             self.model, problem.loss, problem.data, self.history, problem.optimizer,
             batch=int(self.history.batch[-1]) if self.steps else None, **options,
         )  # fmt: skip
+
+    def explain(self, **options: Any) -> Any:
+        """The report of this run: formulas, numbers and pictures; a notebook shows it.
+
+        Args:
+            options: as ``explain.report`` takes them: ``row``, ``sections``,
+                ``progress``, ``features``, ``classes``, ``title``.
+
+        Returns:
+            A ``chainrule.explain.Report``; its ``save("report.html")`` writes the offline page.
+        """
+        # The floor of explanations lies above this one: what it makes of a run is asked for by
+        # name, when somebody asks, as ``import chainrule`` does.
+        return importlib.import_module("chainrule.explain").report(self, **options)
 
     def __repr__(self) -> str:
         return f"Run({self.stopped}, {self.steps} steps, {self.history})"

@@ -78,8 +78,9 @@ def train(
         seed: of the order of the examples, of dropout and of the split.
         threads: how many run the step; None lets the amount of work decide.
         record: what to record of each step beside its loss, learning rate and batch: of
-            "gradient_norm", "update_ratio" (|Δθ| / |θ|), "gradient_variance" (tr Σ),
-            "noise_scale" (tr Σ / |G|²); or "all" that can be.
+            "gradient_norm", "parameter_gradient_norms" (of each parameter its own, by layer),
+            "update_ratio" (|Δθ| / |θ|), "gradient_variance" (tr Σ), "noise_scale"
+            (tr Σ / |G|²); or "all" that can be.
         early_stopping: epochs of patience, or ``EarlyStopping(...)``; the model is then that of
             the best epoch.
         max_time: seconds of training after which to stop.
@@ -135,7 +136,8 @@ def train(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
         {**seconds, "train": descent.seconds - before}, loop.pace.threads,
         tuple(loop.advice.findings), descent.watch.best_epoch or None,
-        store.folder.path if store else None, Problem(loss, job.data, job.optimizer),
+        store.folder.path if store else None,
+        Problem(loss, job.data, job.optimizer, model, job.held_out, job.settings()),
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Functions of arrays: the graph read into larger pieces, backpropagation in matrix notation."""

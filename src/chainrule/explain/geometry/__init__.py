@@ -1,0 +1,1 @@
+"""Gradients as geometry: level sets, steepest ascent, boundaries, slices, rates side by side."""
