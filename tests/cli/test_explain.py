@@ -1,4 +1,4 @@
-"""`chainrule explain`: a function, a row of a run, a run as a page; and what is wrong, in a line."""
+"""`chainrule explain`: a function, a row of a run, a run as a page; errors in one line."""
 
 import json
 import shutil

@@ -1,21 +1,23 @@
-"""What explanations share: a fragment for a notebook, plain values for JSON, short numbers."""
+"""What explanations share: a fragment for a notebook, lines for a terminal, plain values for JSON."""
 
 from __future__ import annotations
 
 import math
-import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, overload
 
 import numpy as np
 
-from chainrule.diagnosis.finding import in_words
 from chainrule.explain.page import figure, fragment, listing
+from chainrule.explain.words import short
 
+__all__ = ["WIDTH", "plain", "short", "shown", "told", "wrapped"]
 #: Of a line in a terminal.
 WIDTH: Final = 100
+#: How an array stands in plain values.
+ArrayPlain: TypeAlias = Callable[[np.ndarray], Any]
 
 
 def shown(text: str, *pictures: str) -> str:
@@ -30,61 +32,43 @@ def told(lines: Iterable[str]) -> str:
         >>> print(told(["short", "  " + "long " * 21]).splitlines()[2])
             long long
     """
-    return "\n".join(part for line in lines for part in _wrapped(line))
+    return "\n".join(part for line in lines for part in wrapped(line))
 
 
-def _wrapped(line: str) -> list[str]:
-    indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.wrap(line, WIDTH, subsequent_indent=f"{indent}  ") or [""]
+def wrapped(line: str, hang: int = 2) -> list[str]:
+    """A line of text in lines for a terminal; all but the first stand ``hang`` further right."""
+    indent = " " * (len(line) - len(line.lstrip()) + hang)
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent) or [""]
 
 
-def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+@overload
+def plain(value: Mapping[str, Any], array: ArrayPlain | None = None) -> dict[str, Any]: ...
+@overload
+def plain(value: Any, array: ArrayPlain | None = None) -> Any: ...
+def plain(value: Any, array: ArrayPlain | None = None) -> Any:
     """Dicts, lists and numbers; what is not finite as text, which JSON can hold.
+
+    ``array`` says what stands for an array, if not all its numbers.
 
     Example:
         >>> plain({"p": np.array([0.5, np.inf]), "n": np.int64(2)})
         {'p': [0.5, 'inf'], 'n': 2}
     """
-    return {str(name): _plain(x) for name, x in value.items()}
-
-
-def _plain(value: Any) -> Any:
+    match value:
+        case np.ndarray() if array is not None:
+            return plain(array(value))
+        case np.ndarray() if value.dtype.kind != "f" or np.isfinite(value).all():
+            return value.tolist()
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case Mapping():
+            return {str(name): plain(x, array) for name, x in value.items()}
+        case list() | tuple():
+            return [plain(x, array) for x in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case None | bool() | int() | float() | str():
+            return value
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return plain(value)
-    if isinstance(value, np.ndarray) and (value.dtype.kind != "f" or np.isfinite(value).all()):
-        return value.tolist()
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(x) for x in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-def short(x: float, digits: int = 4) -> str:
-    """A number with so many digits, without zeros at its end.
-
-    Example:
-        >>> short(-1e-6), short(0.10536), short(2.0), short(1e300)
-        ('-10⁻⁶', '0.1054', '2', '10³⁰⁰')
-    """
-    text = in_words(float(x) + 0.0, digits)  # -0 is 0
-    return re.sub(r"(?<![\d.])1·(?=10)", "", re.sub(r"\.(\d*?)0+·", _trimmed, text))
-
-
-def counted(n: int, noun: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> counted(1, "row"), counted(20_000, "row"), counted(2, "class")
-        ('1 row', '20,000 rows', '2 classes')
-    """
-    plural = f"{noun}es" if noun.endswith(("s", "ch")) else f"{noun}s"
-    return f"{n:,} {noun if n == 1 else plural}"
-
-
-def _trimmed(found: re.Match[str]) -> str:
-    return f".{found[1]}·" if found[1] else "·"
+        return plain(asdict(value), array)
+    return str(value)

@@ -1,3 +1,4 @@
+# ruff: noqa: PLW0108 - each function reads as its formula
 """Functions whose curvature is known, by textbook or by hand: what ``convexity`` is judged by."""
 
 from __future__ import annotations

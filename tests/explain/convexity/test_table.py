@@ -51,13 +51,13 @@ def test_the_code_computes_the_function_itself(case: Case):
         pytest.skip("too long to paste")
     names: dict[str, object] = {}
     with np.errstate(all="ignore"):
-        exec(found.code.replace("print(", "(lambda *_: None)("), names)  # noqa: S102
+        exec(found.code.replace("print(", "(lambda *_: None)("), names)
         if found.chord is not None and np.isfinite(found.chord.middle):
             gap = names["middle"] - names["chord"]  # type: ignore[operator]
             assert gap > 0
             assert gap == pytest.approx(found.chord.gap, rel=1e-3, abs=1e-13)
         elif found.verdict == "convex, proved":
-            assert names["middle"] <= names["chord"] + 1e-9 * abs(names["chord"])  # type: ignore
+            assert names["middle"] <= names["chord"] + 1e-9 * abs(names["chord"])  # type: ignore[operator]
 
 
 def test_the_code_runs_as_a_script_of_its_own():

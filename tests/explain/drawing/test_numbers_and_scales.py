@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.drawing.scales import labels, nice_step, scale_of, ticks
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import width, wrap
+from chainrule.explain.words import short
 
 RANGES = [
     (0.0, 1.0), (-3.0, 7.0), (0.0, 1e-8), (1e6, 1e6 + 1), (-1e12, 1e12), (5.0, 5.0), (0.0, 0.0),
@@ -20,12 +20,12 @@ RANGES = [
     ("value", "text"),
     [
         (0.0, "0"), (1.0, "1"), (-1.0, "−1"), (1000.0, "1,000"), (0.001, "0.001"), (1e-8, "10⁻⁸"),
-        (9.999e-5, "0.0001"), (2.5e-8, "2.5×10⁻⁸"), (1e6, "10⁶"), (float("inf"), "∞"),
-        (float("-inf"), "−∞"), (float("nan"), "NaN"), (5e-324, "4.94×10⁻³²⁴"), (0.1 + 0.2, "0.3"),
+        (9.999e-5, "0.0001"), (2.5e-8, "2.5·10⁻⁸"), (1e6, "10⁶"), (float("inf"), "∞"),
+        (float("-inf"), "−∞"), (float("nan"), "NaN"), (5e-324, "4.94·10⁻³²⁴"), (0.1 + 0.2, "0.3"),
     ],
 )  # fmt: skip
 def test_a_number_reads_as_people_write_it(value, text):
-    assert short(value) == text
+    assert short(value, 3) == text
 
 
 @pytest.mark.parametrize(("low", "high"), RANGES)
@@ -88,7 +88,7 @@ def test_a_nice_step_is_no_smaller_than_asked():
 
 
 def test_labels_of_one_axis_share_one_power():
-    assert labels([0.0, 5e-9, 1e-8]) == ["0", "0.5×10⁻⁸", "10⁻⁸"]
+    assert labels([0.0, 5e-9, 1e-8]) == ["0", "0.5·10⁻⁸", "10⁻⁸"]
     assert labels([0.0, 250000.0, 500000.0]) == ["0", "250,000", "500,000"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ def random_program(seed: int) -> tuple[Program, tuple[Any, ...]]:
     is_batch = bool(rng.random() < 0.6)
     picks = [[float(p) for p in rng.random(4)] for _ in sizes]
     x = rng.normal(size=(rows, sizes[0]) if is_batch else sizes[0])
-    weights = [rng.normal(size=(m, n)) for n, m in zip(sizes, sizes[1:], strict=False)]
+    weights = [rng.normal(size=(m, n)) for n, m in itertools.pairwise(sizes)]
     biases = [rng.normal(size=m) for m in sizes[1:]]
     k, kind = sizes[-1], int(rng.integers(7))
     labels = rng.integers(0, k, rows) if is_batch else rng.integers(0, k)

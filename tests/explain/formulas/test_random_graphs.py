@@ -25,7 +25,8 @@ ROUNDING = 1e-10
 def _programs(path: str) -> ModuleType:
     place = Path(__file__).parent / path
     spec = importlib.util.spec_from_file_location(f"programs_{place.stem}", place)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -59,6 +60,7 @@ def test_formulas_of_random_scalar_programs_agree_with_autodiff(seed: int) -> No
     """The same for functions of two or three numbers, which are written out in full."""
     program, point = SCALARS.random_program(seed)
     derivation = formulas(program, *point)
-    assert math.isfinite(derivation.difference) and derivation.difference < ROUNDING
+    assert math.isfinite(derivation.difference)
+    assert derivation.difference < ROUNDING
     for gradient in derivation.gradients[:1]:
         _draw(gradient.formula)

@@ -55,4 +55,6 @@ def test_a_derivative_as_printed_is_the_rule_of_the_primitive(name: str) -> None
         expected = vjp[k](np.ones_like(values["y"]), values["y"], *points)
         found = np.broadcast_to(evaluate(formula, values), np.shape(expected))
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
-        assert unicode(formula) and latex(formula) and mathml(formula)
+        assert unicode(formula)
+        assert latex(formula)
+        assert mathml(formula)

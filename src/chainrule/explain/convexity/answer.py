@@ -1,4 +1,4 @@
-"""The verdict put together: the proof or the counter-example, the domain, the line that is shown."""
+"""The verdict put together: the proof or the counter-example, the domain, the line shown."""
 
 from __future__ import annotations
 

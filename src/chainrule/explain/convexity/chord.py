@@ -53,6 +53,12 @@ class Candidate:
     theta2: Array
     t: float
     relative: float
+    size: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Less is clearer: a large gap in proportion, then numbers that are not huge."""
+        return -min(round(self.relative, 2), 0.3), self.size
 
 
 def measured(program: Program, theta1: Array, theta2: Array, t: float) -> Candidate | None:
@@ -63,10 +69,11 @@ def measured(program: Program, theta1: Array, theta2: Array, t: float) -> Candid
     middle = program.run(t * theta1 + (1 - t) * theta2)
     chord = t * ends[0] + (1 - t) * ends[1]
     if not np.isfinite(middle):
-        return Candidate(theta1, theta2, t, _OUTSIDE)
+        return Candidate(theta1, theta2, t, _OUTSIDE, np.inf)
     size = abs(middle) + abs(ends[0]) + abs(ends[1])
     relative = (middle - chord) / size if size else 0.0
-    return Candidate(theta1, theta2, t, float(relative) if np.isfinite(relative) else 0.0)
+    relative = float(relative) if np.isfinite(relative) else 0.0
+    return Candidate(theta1, theta2, t, relative, float(size))
 
 
 def confirmed(program: Program, c: Candidate) -> Chord | None:

@@ -17,7 +17,6 @@ from chainrule.explain.convexity import linear_rules, nonlinear_rules, product_r
 from chainrule.explain.convexity.atoms import Atoms, Block
 from chainrule.explain.convexity.enclosure import enclosures
 from chainrule.explain.convexity.forms import Forms
-from chainrule.explain.convexity.intervals import Interval
 from chainrule.explain.convexity.liveness import live_elements
 from chainrule.explain.convexity.program import Array, Program, size_of
 from chainrule.explain.convexity.workspace import Domain, Value, Workspace
@@ -124,18 +123,7 @@ def _value(w: Workspace, node: Node) -> Value:
             found = rule(w, node, *(w.value(x) for x in node.inputs))
     if found is None:
         found = w.unknown(node, size)
-    return Value(found, _narrowed(found, w.ranges[node].each(np.ravel)), shape)
-
-
-def _narrowed(forms: Forms, x: Interval) -> Interval:
-    """A row without atoms is one number; its sum may be off by some roundings."""
-    plain = (forms.count == 0) & np.isfinite(forms.constant)
-    if not plain.any():
-        return x
-    slack = 1e-9 * np.abs(forms.constant)
-    low = np.where(plain, np.maximum(x.low, forms.constant - slack), x.low)
-    high = np.where(plain, np.minimum(x.high, forms.constant + slack), x.high)
-    return Interval(low, np.maximum(low, high), x.above)
+    return Value(found, w.ranges[node].each(np.ravel), shape)
 
 
 def _result(program: Program, w: Workspace, low: Array, high: Array) -> Composition:

@@ -28,6 +28,7 @@ class Forms:
         constant: (rows,).
         row, atom: (entries,), sorted by row, then atom, without repetition.
         value, error: (entries,); the coefficient lies within ``value`` ± ``error``.
+        slack: (rows,), the same bound for ``constant``; None where nothing was rounded.
     """
 
     constant: Array
@@ -35,6 +36,12 @@ class Forms:
     atom: Array
     value: Array
     error: Array
+    slack: Array | None = None
+
+    @cached_property
+    def doubt(self) -> Array:
+        """(rows,), a bound of the rounding in the constants."""
+        return np.zeros(self.size) if self.slack is None else self.slack
 
     @property
     def size(self) -> int:
@@ -61,14 +68,17 @@ class Forms:
         offset = np.arange(row.size) - np.repeat(np.cumsum(counts) - counts, counts)
         entry = self.starts[known][row] + offset
         constant = np.where(index < 0, 0.0, self.constant[known])
-        return Forms(constant, row, self.atom[entry], self.value[entry], self.error[entry])
+        doubt = np.where(index < 0, 0.0, self.doubt[known])
+        return Forms(constant, row, self.atom[entry], self.value[entry], self.error[entry], doubt)
 
     def scaled(self, factor: Array | float) -> Forms:
         """Each row times a number of its own."""
         factor = np.broadcast_to(np.asarray(factor, np.float64), (self.size,))
         value, error = product(self.value, factor[self.row])
         error = error + self.error * np.abs(factor[self.row]) * (1 + EPS)
-        return _kept(self.constant * factor, self.row, self.atom, value, error)
+        constant, doubt = product(self.constant, factor)
+        doubt = doubt + self.doubt * np.abs(factor) * (1 + EPS)
+        return _kept(constant, self.row, self.atom, value, error, doubt)
 
     def divided(self, divisor: Array | float) -> Forms:
         """Each row divided by a number of its own that is not 0."""
@@ -78,30 +88,43 @@ class Forms:
         back, lost = product(value, by)
         error = np.where((back == self.value) & (lost == 0), 0.0, ulp(value))
         error = error + self.error / np.abs(by) * (1 + 4 * EPS)
-        return _kept(self.constant / whole, self.row, self.atom, value, error)
+        constant = self.constant / whole
+        doubt = np.where(constant == 0, 0.0, ulp(constant)) + self.doubt / np.abs(whole) * 1.01
+        return _kept(constant, self.row, self.atom, value, error, doubt)
 
     def plus(self, other: Forms, sign: float = 1.0) -> Forms:
         """The sum or the difference, row by row."""
+        constant, doubt = two_sum(self.constant, sign * other.constant)
+        doubt = (doubt + self.doubt + other.doubt) * (1 + EPS)
         if not other.row.size:
-            return Forms(
-                self.constant + sign * other.constant, self.row, self.atom, self.value, self.error
-            )
+            return Forms(constant, self.row, self.atom, self.value, self.error, doubt)
         return collected(
-            self.constant + sign * other.constant,
+            constant,
             np.concatenate([self.row, other.row]),
             np.concatenate([self.atom, other.atom]),
             np.concatenate([self.value, sign * other.value]),
             np.concatenate([self.error, other.error]),
+            doubt,
         )
 
     def shifted(self, constant: Array | float) -> Forms:
         """Each row plus a number of its own."""
-        return Forms(self.constant + constant, self.row, self.atom, self.value, self.error)
+        total, doubt = two_sum(self.constant, np.broadcast_to(constant, (self.size,)))
+        doubt = (doubt + self.doubt) * (1 + EPS)
+        return Forms(total, self.row, self.atom, self.value, self.error, doubt)
 
     def summed(self, group: Array, size: int) -> Forms:
         """Row g of the result is the sum of all rows r with group[r] = g."""
-        constant = np.bincount(group, self.constant, size) if self.size else np.zeros(size)
-        return collected(constant, group[self.row], self.atom, self.value, self.error)
+        constant: Array = np.zeros(size)
+        doubt: Array = np.zeros(size)
+        if self.size:
+            constant = np.bincount(group, self.constant, size)
+            spread = np.bincount(group, np.abs(self.constant), size)
+            exact = spread <= 2.0**52 * _least_unit(self.constant, group, size)
+            count = np.bincount(group, minlength=size)
+            doubt = np.bincount(group, self.doubt, size) * 1.01
+            doubt = doubt + np.where(exact, 0.0, spread * count * EPS)
+        return collected(constant, group[self.row], self.atom, self.value, self.error, doubt)
 
     def key(self, r: int) -> tuple[bytes, bytes, float]:
         """Equal for equal rows."""
@@ -140,6 +163,31 @@ def product(a: Array, b: Array) -> tuple[Array, Array]:
     return y, np.where(known, 0.0, ulp(y))
 
 
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b as rounded, and a bound of the rounding, 0 where there was none (Knuth's two-sum)."""
+    with np.errstate(all="ignore"):
+        total = a + b
+        back = total - a
+        lost = (a - (total - back)) + (b - back)
+    return total, np.where(lost == 0, 0.0, ulp(total))
+
+
+def _least_unit(x: Array, group: Array, size: int) -> Array:
+    """For each group the largest power of two of which all of its numbers are multiples."""
+    least = np.full(size, np.inf)
+    np.minimum.at(least, group, _unit(x))
+    return least
+
+
+def _unit(x: Array) -> Array:
+    """The largest power of two of which x is a multiple: sums below 2⁵³ of it are exact."""
+    mantissa, exponent = np.frexp(np.where(np.isfinite(x), x, 1.0))
+    whole = np.abs(mantissa * 2.0**53).astype(np.int64)
+    lowest = (whole & -whole).astype(np.float64)
+    with np.errstate(all="ignore"):
+        return np.where(x == 0, np.inf, np.ldexp(lowest, exponent - 53))
+
+
 def _head(x: Array) -> Array:
     c = _SPLIT * x
     return c - (c - x)
@@ -166,30 +214,40 @@ def stacked(parts: Sequence[Forms]) -> Forms:
         np.concatenate([p.atom for p in parts]),
         np.concatenate([p.value for p in parts]),
         np.concatenate([p.error for p in parts]),
+        np.concatenate([p.doubt for p in parts]),
     )
 
 
-def _kept(constant: Array, row: Array, atom: Array, value: Array, error: Array) -> Forms:
+def _kept(
+    constant: Array, row: Array, atom: Array, value: Array, error: Array, doubt: Array | None
+) -> Forms:
     """Without the entries that are 0 for certain."""
     kept = (value != 0) | (error != 0)
     if kept.all():
-        return Forms(constant, row, atom, value, error)
-    return Forms(constant, row[kept], atom[kept], value[kept], error[kept])
+        return Forms(constant, row, atom, value, error, doubt)
+    return Forms(constant, row[kept], atom[kept], value[kept], error[kept], doubt)
 
 
-def collected(constant: Array, row: Array, atom: Array, value: Array, error: Array) -> Forms:
+def collected(
+    constant: Array,
+    row: Array,
+    atom: Array,
+    value: Array,
+    error: Array,
+    doubt: Array | None = None,
+) -> Forms:
     """Entries in any order, those of one row and one atom added up."""
     order = np.lexsort((atom, row))
     row, atom, value, error = row[order], atom[order], value[order], error[order]
     first = np.ones(row.size, bool)
     first[1:] = (row[1:] != row[:-1]) | (atom[1:] != atom[:-1])
     if first.all():
-        return _kept(constant, row, atom, value, error)
+        return _kept(constant, row, atom, value, error, doubt)
     start = np.flatnonzero(first)
     terms = np.diff(np.append(start, row.size))
     total, rounding = _sums(value, start, terms)
     total_error = np.add.reduceat(error, start) * (1 + terms * EPS) + rounding
-    return _kept(constant, row[first], atom[first], total, total_error)
+    return _kept(constant, row[first], atom[first], total, total_error, doubt)
 
 
 def _sums(value: Array, start: Array, terms: Array) -> tuple[Array, Array]:
@@ -197,10 +255,7 @@ def _sums(value: Array, start: Array, terms: Array) -> tuple[Array, Array]:
     total = np.add.reduceat(value, start)
     rounding = np.zeros(total.size)
     two = terms == 2
-    a, b = value[start[two]], value[start[two] + 1]
-    back = total[two] - a
-    lost = (a - (total[two] - back)) + (b - back)  # Knuth's two-sum
-    rounding[two] = np.where(lost == 0, 0.0, ulp(total[two]))
+    rounding[two] = two_sum(value[start[two]], value[start[two] + 1])[1]
     for k in np.flatnonzero(terms > 2):
         run = value[start[k] : start[k] + terms[k]].tolist()
         total[k] = _exact_sum(run)
@@ -211,3 +266,13 @@ def _sums(value: Array, start: Array, terms: Array) -> tuple[Array, Array]:
 def _exact_sum(run: list[float]) -> float:
     """The sum, rounded once (Shewchuk 1997); NaN where an infinity is in it."""
     return math.fsum(run) if all(map(math.isfinite, run)) else math.nan
+
+
+def choose(options: Sequence[Forms], which: Array) -> Forms:
+    """For each row the row of the same number of one of several."""
+    n = options[0].size
+    if n == 0:
+        return options[0]
+    if (which == which[0]).all():
+        return options[int(which[0])]
+    return stacked(options).take(which * n + np.arange(n))

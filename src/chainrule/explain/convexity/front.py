@@ -26,7 +26,7 @@ _FEWEST: Final = 20
 #: Numbers of data in the rows of a sample.
 _NUMBERS: Final = 20_000
 #: In the rows of a proof by composition.
-_MORE: Final = 2_000_000
+_MORE: Final = 4_000_000
 _LARGE: Final = 400
 
 
@@ -144,6 +144,8 @@ def _pair(name: str, pair: Any, shape: Any) -> tuple[Array, Array]:
 
 def _proof(asked: Question, seconds: float) -> Proof:
     found = asked.found
+    if not (np.isfinite(found.form.constant).all() and np.isfinite(found.form.value).all()):
+        return short_of(found)
     if found.convex:
         return proof_by_composition(found)
     if not found.domain_is_convex:
@@ -151,7 +153,7 @@ def _proof(asked: Question, seconds: float) -> Proof:
     by_quadratic = quadratic_proof(asked.program, found)
     if by_quadratic.convex or by_quadratic.witness is not None:
         return by_quadratic
-    witness = semidefinite(found, 0.4 * seconds)
+    witness = semidefinite(found, 0.25 * seconds)
     return short_of(found) if witness is None else Proof.by_hessian(found, witness)
 
 

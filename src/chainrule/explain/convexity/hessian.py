@@ -19,6 +19,7 @@ import numpy as np
 from chainrule.explain.convexity import intervals as iv
 from chainrule.explain.convexity.atoms import Atoms, Block
 from chainrule.explain.convexity.composition import Composition
+from chainrule.explain.convexity.derivatives import SMOOTH, one, times
 from chainrule.explain.convexity.forms import Forms
 from chainrule.explain.convexity.intervals import Interval
 from chainrule.explain.convexity.program import Array
@@ -276,91 +277,9 @@ def _product(a: Jet, b: Jet) -> Jet:
     return Jet(iv.multiply(a.value, b.value), gradient, iv.add(curved, cross))
 
 
-# -- the derivatives of each kind: (φ, φ', φ'') over intervals ------------------------------------
-
-
-def _one(x: Interval) -> Interval:
-    return iv.point(np.ones(x.shape))
-
-
-def _double(x: Interval, by: float) -> Interval:
-    return iv.multiply(x, iv.point(np.full(x.shape, by)))
-
-
-def _exp(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y = iv.UNARY["exp"](x)
-    return y, y, y
-
-
-def _log(x: Interval) -> tuple[Interval, Interval, Interval]:
-    slope = iv.reciprocal(x.met(0.0, np.inf))
-    return iv.UNARY["log"](x), slope, iv.negative(iv.square(slope))
-
-
-def _tanh(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y = iv.UNARY["tanh"](x)
-    slope = iv.subtract(_one(x), iv.square(y)).met(0.0, 1.0)
-    return y, slope, _double(iv.multiply(y, slope), -2.0)
-
-
-def _sigmoid(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y, other = iv.UNARY["sigmoid"](x), iv.UNARY["sigmoid"](iv.negative(x))
-    slope = iv.multiply(y, other).met(0.0, 0.25)
-    return y, slope, iv.multiply(slope, iv.subtract(other, y))
-
-
-def _softplus(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y, slope, _ = _sigmoid(x)
-    return iv.UNARY["softplus"](x), y, slope
-
-
-def _sine(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y = iv.sine(x)
-    return y, iv.cosine(x), iv.negative(y)
-
-
-def _cosine(x: Interval) -> tuple[Interval, Interval, Interval]:
-    y = iv.cosine(x)
-    return y, iv.negative(iv.sine(x)), iv.negative(y)
-
-
-def _hyperbolic(own: str, other: str) -> Callable[[Interval], tuple[Interval, Interval, Interval]]:
-    def rule(x: Interval) -> tuple[Interval, Interval, Interval]:
-        y = iv.UNARY[own](x)
-        return y, iv.UNARY[other](x), y
-
-    return rule
-
-
-def _atan(x: Interval) -> tuple[Interval, Interval, Interval]:
-    slope = iv.reciprocal(iv.add(_one(x), iv.square(x)))
-    return iv.UNARY["atan"](x), slope, _double(iv.multiply(x, iv.square(slope)), -2.0)
-
-
-def _erf(x: Interval) -> tuple[Interval, Interval, Interval]:
-    bell = iv.UNARY["exp"](iv.negative(iv.square(x)))
-    factor = 2 / np.sqrt(np.pi)
-    by = iv.between(np.full(x.shape, factor * (1 - 1e-15)), np.full(x.shape, factor * (1 + 1e-15)))
-    slope = iv.multiply(bell, by)
-    return iv.UNARY["erf"](x), slope, _double(iv.multiply(x, slope), -2.0)
-
-
-def _x_log_x(x: Interval) -> tuple[Interval, Interval, Interval]:
-    x = x.met(0.0, np.inf)
-    log = iv.UNARY["log"](x)
-    return iv.multiply(x, log), iv.add(log, _one(x)), iv.reciprocal(x)
-
-
-_SMOOTH: Final[Mapping[str, Callable[[Interval], tuple[Interval, Interval, Interval]]]] = {
-    "exp": _exp, "log": _log, "tanh": _tanh, "sigmoid": _sigmoid, "softplus": _softplus,
-    "sin": _sine, "cos": _cosine, "sinh": _hyperbolic("sinh", "cosh"),
-    "cosh": _hyperbolic("cosh", "sinh"), "atan": _atan, "erf": _erf, "x_log_x": _x_log_x,
-}  # fmt: skip
-
-
 def _unary(w: _Walker, block: Block, i: int) -> Jet:
     (u,) = w.arguments(block, i)
-    return _chained(u, *_SMOOTH[block.kind](u.value))
+    return _chained(u, *SMOOTH[block.kind](u.value))
 
 
 def _power(w: _Walker, block: Block, i: int) -> Jet:
@@ -370,13 +289,13 @@ def _power(w: _Walker, block: Block, i: int) -> Jet:
     if (not float(p).is_integer() and p < 2) or p < 0:
         if not (x.low > 0).all() and not (x.positive | (x.high < 0)).all():
             raise NotSmoothError(f"power {p}")
-    slope = _double(_raised(x, p - 1), p)
-    return _chained(u, _raised(x, p), slope, _double(_raised(x, p - 2), p * (p - 1)))
+    slope = times(_raised(x, p - 1), p)
+    return _chained(u, _raised(x, p), slope, times(_raised(x, p - 2), p * (p - 1)))
 
 
 def _raised(x: Interval, p: float) -> Interval:
     if p == 0:
-        return _one(x)
+        return one(x)
     return x if p == 1 else iv.power(x, p)
 
 
@@ -389,14 +308,14 @@ def _ratio(w: _Walker, block: Block, i: int) -> Jet:
     inverse = iv.reciprocal(b.value)
     square = iv.square(inverse)
     cube = iv.multiply(square, inverse)
-    return _product(a, _chained(b, inverse, iv.negative(square), _double(cube, 2.0)))
+    return _product(a, _chained(b, inverse, iv.negative(square), times(cube, 2.0)))
 
 
 def _relative_entropy(w: _Walker, block: Block, i: int) -> Jet:
     """u log u - u log v."""
     u, v = w.arguments(block, i)
-    own = _chained(u, *_x_log_x(u.value))
-    cross = _product(u, _chained(v, *_log(v.value)))
+    own = _chained(u, *SMOOTH["x_log_x"](u.value))
+    cross = _product(u, _chained(v, *SMOOTH["log"](v.value)))
     return _sum(own, _scaled(cross, iv.point(np.float64(-1.0))))
 
 
@@ -408,13 +327,13 @@ def _log_sum_exp(w: _Walker, block: Block, i: int) -> Jet:
     total = w.constant(0.0)
     for jet in jets:
         moved = iv.subtract(jet.value, iv.point(shift))
-        total = _sum(total, _chained(jet, *_exp(moved)))
-    found = _chained(total, *_log(total.value))
+        total = _sum(total, _chained(jet, *SMOOTH["exp"](moved)))
+    found = _chained(total, *SMOOTH["log"](total.value))
     return Jet(iv.add(found.value, iv.point(shift)), found.gradient, found.hessian)
 
 
 _KINDS: Final[Mapping[str, Callable[[Any, Block, int], Jet]]] = {
-    **dict.fromkeys(_SMOOTH, _unary),
+    **dict.fromkeys(SMOOTH, _unary),
     "theta": _unary, "linear": _unary,  # handled before
     "power": _power, "product": _pair_product, "ratio": _ratio,
     "relative_entropy": _relative_entropy, "log_sum_exp": _log_sum_exp,

@@ -155,8 +155,10 @@ def mapped(factor: Array, row: Array, forms: Forms, size: int) -> Forms:
     """Σ factor · form into rows, one form per factor."""
     value, lost = product(forms.value, factor[forms.row])
     error = lost + forms.error * np.abs(factor[forms.row]) * (1 + 2.0**-52)
-    constant = np.bincount(row, forms.constant * factor, size)
-    return collected(constant, row[forms.row], forms.atom, value, error)
+    terms = forms.constant * factor
+    constant = np.bincount(row, terms, size)
+    doubt = np.bincount(row, np.abs(terms) * (len(terms) + 2) * 2.0**-52, size)
+    return collected(constant, row[forms.row], forms.atom, value, error, doubt)
 
 
 RULES: Final[Mapping[str, Callable[..., Forms | None]]] = {

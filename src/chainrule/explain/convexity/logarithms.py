@@ -9,9 +9,9 @@ import numpy as np
 
 from chainrule.explain.convexity import intervals as iv
 from chainrule.explain.convexity import laws
-from chainrule.explain.convexity.forms import Forms, constants, stacked
+from chainrule.explain.convexity.forms import Forms, choose, constants, stacked
 from chainrule.explain.convexity.intervals import Interval
-from chainrule.explain.convexity.workspace import Array, Workspace, choose
+from chainrule.explain.convexity.workspace import Array, Workspace
 from chainrule.ir.graph import Node
 
 
@@ -48,7 +48,7 @@ def _of_number(w: Workspace, u: Forms, *_: Any) -> Forms:
 def _is_sum_of_exp(w: Workspace, u: Forms) -> Array:
     """Σ c eᵃ + c₀ with c > 0 and c₀ >= 0."""
     entry = w.atoms.is_kind(u, "exp") & (u.sign() > 0)
-    return np.asarray(u.all_entries(entry) & (u.constant >= 0) & (u.count > 0))
+    return np.asarray(u.all_entries(entry) & (u.constant >= u.doubt) & (u.count > 0))
 
 
 def _of_exponentials(w: Workspace, u: Forms, x: Interval, node: Node, *_: Any) -> Forms:

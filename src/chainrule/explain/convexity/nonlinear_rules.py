@@ -9,11 +9,11 @@ import numpy as np
 
 from chainrule.explain.convexity import intervals as iv
 from chainrule.explain.convexity import laws
-from chainrule.explain.convexity.forms import Forms, stacked
+from chainrule.explain.convexity.forms import Forms, choose, stacked
 from chainrule.explain.convexity.intervals import Interval
 from chainrule.explain.convexity.linear_rules import groups_of
 from chainrule.explain.convexity.logarithms import log_form
-from chainrule.explain.convexity.workspace import Array, Domain, Value, Workspace, choose
+from chainrule.explain.convexity.workspace import Array, Domain, Value, Workspace
 from chainrule.ir.graph import Node
 
 _LN2: Final = float(np.log(2.0))
@@ -152,7 +152,7 @@ def is_sum_of_powers(w: Workspace, u: Forms, q: float) -> Array:
         low, high = block.range.low[i], block.range.high[i]
         fits = (convex[0] and concave[0] and even) or (convex[0] and low >= 0)
         entry[k] = near and (fits or (even and concave[0] and high <= 0))
-    return np.asarray(u.all_entries(entry) & (u.constant >= 0))
+    return np.asarray(u.all_entries(entry) & (u.constant >= u.doubt))
 
 
 def _power(w: Workspace, node: Node, x: Value, p: Value) -> Forms | None:

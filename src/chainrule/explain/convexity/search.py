@@ -28,7 +28,7 @@ _WORTH: Final = 1e-15
 _DENSE: Final = 60
 #: Gaps that are gathered, and for how many seconds, before the clearest is looked at first.
 _FIRST: Final = 60
-_GATHERED: Final = 0.5
+_GATHERED: Final = 0.25
 
 
 @dataclass(eq=False)
@@ -75,7 +75,7 @@ class Search:
             now = time.monotonic()
             if len(first) >= _FIRST or (first and now - begun > _GATHERED) or now > self.deadline:
                 break
-        yield from sorted(first, key=lambda c: -c.relative)[:20]
+        yield from sorted(first, key=lambda c: c.rank)[:20]
         yield from stream
 
     def _confirmed(self, candidate: Candidate) -> Chord | None:

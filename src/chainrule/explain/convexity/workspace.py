@@ -7,7 +7,7 @@ and its plain one become the same form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.explain.convexity import intervals as iv
 from chainrule.explain.convexity import laws
 from chainrule.explain.convexity.atoms import Atoms
-from chainrule.explain.convexity.forms import Forms, constants, stacked
+from chainrule.explain.convexity.forms import Forms, choose, constants, stacked
 from chainrule.explain.convexity.intervals import Interval
 from chainrule.explain.convexity.program import Program
 from chainrule.ir.graph import Node
@@ -395,13 +395,3 @@ def composed(law: laws.Law, at: Interval, convex: Array, concave: Array) -> tupl
     carried = affine | (rising & convex) | (falling & concave)
     turned = affine | (rising & concave) | (falling & convex)
     return law.convex(at) & carried, law.concave(at) & turned
-
-
-def choose(options: Sequence[Forms], which: Array) -> Forms:
-    """For each row the row of the same number of one of several."""
-    n = options[0].size
-    if n == 0:
-        return options[0]
-    if (which == which[0]).all():
-        return options[int(which[0])]
-    return stacked(options).take(which * n + np.arange(n))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from chainrule.data.extras import need
 from chainrule.explain.drawing.canvas import element, number, path_data, png, stroke
 from chainrule.explain.drawing.colours import css, diverging, sequential
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.drawing.scales import Scale, nice_step
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import width
 from chainrule.explain.drawing.view import View
 from chainrule.explain.drawing.words import RIM, label
+from chainrule.explain.words import short
 
 Values = NDArray[np.float64]
 #: Grids are thinned to this many lines a side.
@@ -138,7 +138,7 @@ class Heat:
         rows, columns = self.z.shape
         xs = view.x(self.x[0] + (np.arange(columns) + 0.5) / columns * (self.x[1] - self.x[0]))
         ys = view.y(self.y[0] + (np.arange(rows) + 0.5) / rows * (self.y[1] - self.y[0]))
-        texts = [[short(value) for value in row] for row in self.z]
+        texts = [[short(value, 3) for value in row] for row in self.z]
         widest = max(width(text, 1.0) for row in texts for text in row)
         cell = view.x.length / columns, view.y.length / rows
         size = min(SIZE, 0.9 * cell[0] / widest, 0.8 * cell[1])

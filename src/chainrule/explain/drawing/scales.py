@@ -11,12 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.explain.drawing.numbers import fixed, raised, scientific, short
+from chainrule.explain.words import fixed, scientific, short
 
 #: Places are kept within this, so that no viewer overflows.
 _FAR: Final = 1e4
 #: Largest ticks from which, and up to which, powers of ten are shorter than zeros.
 _LARGE, _SMALL = 1e7, 1e-3
+#: Ticks of a logarithmic axis that all lie between these are written without powers of ten.
+_PLAIN: Final = (1e-4 * (1 - 1e-9), 1e5)
+_DECADE: Final = 10.0 * (1 + 1e-9)
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LOG_MARKS: Final = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 
@@ -79,9 +82,7 @@ def scale_of(values: Sequence[NDArray[np.float64]], log: bool, given: object, pa
 def ticks(scale: Scale, most: int) -> tuple[list[float], list[str]]:
     """At most about ``most`` nice numbers on a scale, and how they are written."""
     values = _log_ticks(scale, most) if scale.log else _linear_ticks(scale, most)
-    if scale.log and values and _spans_powers(values):
-        return values, [_log_label(v, values) for v in values]
-    return values, labels(values)
+    return values, _log_labels(values) if scale.log else labels(values)
 
 
 def labels(values: Sequence[float]) -> list[str]:
@@ -89,7 +90,7 @@ def labels(values: Sequence[float]) -> list[str]:
 
     Example:
         >>> labels([0.0, 0.5, 1.0]), labels([0.0, 2e-8, 4e-8]), labels([-1000.0, 1000.0])
-        (['0.0', '0.5', '1.0'], ['0', '2×10⁻⁸', '4×10⁻⁸'], ['−1,000', '1,000'])
+        (['0.0', '0.5', '1.0'], ['0', '2·10⁻⁸', '4·10⁻⁸'], ['−1,000', '1,000'])
     """
     if not values:
         return []
@@ -155,16 +156,13 @@ def _log_ticks(scale: Scale, most: int) -> list[float]:
     return best if len(best) >= 2 else _linear_ticks(Scale(scale.low, scale.high), most)
 
 
-def _spans_powers(values: Sequence[float]) -> bool:
-    return values[0] < 1e-3 or values[-1] > 1e4 or values[-1] / values[0] > 10
-
-
-def _log_label(value: float, values: Sequence[float]) -> str:
-    exponent = round(math.log10(value))
-    is_power = abs(math.log10(value) - exponent) < 1e-9
-    if values[0] >= 1e-3 and values[-1] <= 1e4:
-        return short(value)
-    return f"10{raised(exponent)}" if is_power else short(value)
+def _log_labels(values: Sequence[float]) -> list[str]:
+    """All as plain decimals, or all as powers of ten."""
+    if not values or values[-1] / values[0] <= _DECADE:
+        return labels(values)
+    if values[0] >= _PLAIN[0] and values[-1] < _PLAIN[1]:
+        return [short(v, 3) for v in values]
+    return [scientific(v, math.floor(math.log10(v) + 1e-12), 3) for v in values]
 
 
 def _given(given: object, log: bool) -> Scale:

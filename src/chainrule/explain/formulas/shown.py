@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from chainrule.explain.notation import Expr, Negative, Number, latex, mathml, unicode
-from chainrule.explain.page import Html, escape, formula, fragment, paragraph, table
+from chainrule.explain.page import Html, fragment, paragraph, table
+from chainrule.explain.shown import WIDTH, wrapped
+from chainrule.explain.shown import plain as values
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.formulas.derivation import Derivation, Gradient, Step
 
-WIDTH: Final = 100
 _TITLES: Final = {
     "forward": "Composition",
     "local": "Local derivatives",
@@ -30,13 +31,13 @@ _MOST_ELEMENTS: Final = 1000
 
 def text(derivation: Derivation) -> str:
     """Unicode text for a terminal, in lines of at most 100 characters."""
-    lines = textwrap.wrap(derivation.note, WIDTH)
+    lines = wrapped(derivation.note, hang=0) if derivation.note else []
     lines += ["Symbols", *_symbols(derivation)]
     for title, steps in _parts(derivation):
         lines += ["", title]
         for step in steps:
             lines += _lines(step)
-    return "\n".join([*lines, "", *textwrap.wrap(agreement(derivation), WIDTH)])
+    return "\n".join([*lines, "", *wrapped(agreement(derivation), hang=0)])
 
 
 def agreement(derivation: Derivation) -> str:
@@ -63,7 +64,7 @@ def plain(derivation: Derivation) -> dict[str, Any]:
     return {
         "kind": derivation.kind,
         "note": derivation.note,
-        "difference": _finite(derivation.difference),
+        "difference": values(derivation.difference),
         "symbols": [
             {**_printed(n.symbol), "meaning": n.meaning, "value": _number(n.value)}
             for n in derivation.symbols
@@ -90,7 +91,7 @@ def _symbols(derivation: Derivation) -> Iterable[str]:
     for n in derivation.symbols:
         value = f" = {_short(n.value)}" if np.ndim(n.value) == 0 else ""
         line = f"  {unicode(n.symbol).ljust(width)}  {n.meaning}{value}"
-        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * (width + 4))
+        yield from wrapped(line, hang=width + 2)
 
 
 def _lines(step: Step) -> list[str]:
@@ -102,8 +103,8 @@ def _lines(step: Step) -> list[str]:
     start = max(_COLUMN, len(printed) + 6)
     if start + len(said) <= WIDTH:
         return [f"  {printed}".ljust(start) + said if said else f"  {printed}"]
-    lines = textwrap.wrap(f"  {printed}", WIDTH, subsequent_indent="      ")
-    return [*lines, *textwrap.wrap(f"      {said}", WIDTH, subsequent_indent="      ")]
+    lines = wrapped(f"  {printed}", hang=4)
+    return [*lines, *wrapped(f"      {said}", hang=0)]
 
 
 def _ends_in_number(step: Step) -> bool:
@@ -120,17 +121,21 @@ def _remarks(step: Step) -> list[str]:
 
 
 def _steps_table(title: str, steps: Sequence[Step]) -> str:
-    rows = [(_math(s.formula), s.rule, s.note, _shown(s.value), _agrees(s)) for s in steps]
-    head = ("formula", "rule", "note", "value", "relative difference from autodiff")
+    rows = [(_math(s.formula), _remark(s), _shown(s.value), _agrees(s)) for s in steps]
+    head = ("formula", "rule", "value", "difference")
     return table(head, rows, caption=title)
 
 
+def _remark(step: Step) -> str:
+    return "; ".join(remark for remark in (step.rule, step.note) if remark)
+
+
 def _agrees(step: Step) -> str:
-    return "" if step.difference is None else _short(step.difference)
+    return "" if step.difference is None else _short(step.difference, 2)
 
 
 def _math(e: Expr) -> Html:
-    return Html(formula(mathml(e), label=unicode(e)))
+    return Html(mathml(e).replace("<math ", '<math displaystyle="true" ', 1))
 
 
 def _shown(value: Any) -> str:
@@ -139,16 +144,12 @@ def _shown(value: Any) -> str:
     if np.ndim(value) == 0:
         return _short(value)
     shape = tuple(n for n in np.shape(value) if n != 1) or (1,)
-    return escape(f"norm {_short(np.linalg.norm(np.ravel(value)))} ({' × '.join(map(str, shape))})")
+    size = " × ".join(map(str, shape))
+    return f"{size}, norm {_short(np.linalg.norm(np.ravel(value)), 4)}"
 
 
-def _short(value: Any) -> str:
-    number = f"{float(np.asarray(value).reshape(())):.6g}"
-    mantissa, _, exponent = number.partition("e")
-    if exponent:
-        digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return f"{mantissa}·10{digits}".replace("-", "−")
-    return number.replace("-", "−")
+def _short(value: Any, digits: int = 6) -> str:
+    return short(np.asarray(value).item(), digits)
 
 
 def _printed(e: Expr) -> dict[str, str]:
@@ -161,7 +162,7 @@ def _plain(step: Step) -> dict[str, Any]:
         "rule": step.rule,
         "note": step.note,
         "value": _number(step.value),
-        "difference": None if step.difference is None else _finite(step.difference),
+        "difference": None if step.difference is None else values(step.difference),
     }
 
 
@@ -175,13 +176,5 @@ def _number(value: Any) -> Any:
         return None
     array = np.asarray(value)
     if array.size > _MOST_ELEMENTS:
-        return {"shape": list(array.shape), "norm": _finite(np.linalg.norm(array))}
-    return _finite(array)
-
-
-def _finite(array: Any) -> Any:
-    found = np.asarray(array)
-    if found.dtype.kind != "f" or np.isfinite(found).all():
-        return found.tolist()
-    texts = np.vectorize(lambda x: x if np.isfinite(x) else str(x), otypes=[object])(found)
-    return texts.tolist() if texts.ndim else texts.item()
+        return {"shape": list(array.shape), "norm": values(np.linalg.norm(array))}
+    return values(array)

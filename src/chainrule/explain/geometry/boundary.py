@@ -14,9 +14,10 @@ from chainrule.explain.geometry.boundary_picture import boundary_pictures
 from chainrule.explain.geometry.boundary_text import boundary_lines
 from chainrule.explain.geometry.linear import Classifier, classifier_of, rows_of_features
 from chainrule.explain.geometry.plane import unit_vector
-from chainrule.explain.geometry.result import Result, plain
+from chainrule.explain.geometry.result import Result
 from chainrule.explain.geometry.sgd_steps import ExampleStep, example_steps, probabilities
 from chainrule.explain.geometry.tangent import angle
+from chainrule.explain.shown import plain
 
 #: Points of the boundary between which the angle to θ is measured.
 _POINTS: Final = 64
@@ -101,7 +102,7 @@ class DecisionBoundary(Result):
             for b in self.boundaries
         ]
         own["steps"] = [vars(step) for step in self.steps]
-        found: dict[str, Any] = plain(own)
+        found = plain(own)
         return found
 
     def _lines(self) -> list[str]:

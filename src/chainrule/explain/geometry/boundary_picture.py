@@ -10,7 +10,7 @@ from chainrule.data.extras import need
 from chainrule.explain.drawing import Axes, Figure
 from chainrule.explain.geometry.plane import unit_vector
 from chainrule.explain.geometry.sgd_steps import probabilities
-from chainrule.explain.geometry.words import number
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.boundary import Boundary, DecisionBoundary
@@ -189,7 +189,7 @@ def _updates(found: DecisionBoundary) -> str:
     low, high, equal = _view(np.array([[0.0, 0.0], tip, *ends]))
     turns = ", ".join(f"{step.turn:.3g}" for step in found.steps)
     figure = _figure(
-        f"One SGD update on one example, learning rate {number(found.learning_rate)}",
+        f"One SGD update on one example, learning rate {short(found.learning_rate)}",
         f"θ from the origin, and arrows from its tip: the updates of {len(ends)} examples, which"
         f" turn it by {turns} degrees.",
     )

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.geometry.words import count, entries, few, number
+from chainrule.data.words import count
+from chainrule.explain.geometry.words import entries
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.boundary import Boundary, DecisionBoundary
@@ -65,11 +67,11 @@ def _boundary(found: DecisionBoundary, b: Boundary) -> list[str]:
     )
     head = f"boundary between {j} and {k}: θᵀx + θ₀ = 0, {what}"
     shown = entries(lambda i: words[i], b.theta)
-    lines = [f"{head}", f"  θ = ({shown}), |θ| = {number(b.norm)}, θ₀ = {number(b.theta0)}"]
+    lines = [f"{head}", f"  θ = ({shown}), |θ| = {short(b.norm)}, θ₀ = {short(b.theta0)}"]
     if b.norm == 0:
         return [*lines, "  θ = 0: the probability is the same everywhere, there is no boundary"]
     if len(b.theta) == 1:
-        lines.append(f"  it is the point {words[0]} = {number(-b.theta0 / b.theta[0])}")
+        lines.append(f"  it is the point {words[0]} = {short(-b.theta0 / b.theta[0])}")
     else:
         lines.append(
             f"  angle between θ and the boundary: {b.angle:.9f}°, the one furthest from 90° among"
@@ -83,7 +85,7 @@ def _sides(found: DecisionBoundary, b: Boundary, j: str, k: str) -> list[str]:
         (
             f"  θ points to {j}: one unit from the boundary along θ the probability of"
             f" {j} against {k}"
-            f" is {number(b.ahead)}, against θ {number(b.behind)}"
+            f" is {short(b.ahead)}, against θ {short(b.behind)}"
         )
     ]
     if b.rows:
@@ -91,8 +93,8 @@ def _sides(found: DecisionBoundary, b: Boundary, j: str, k: str) -> list[str]:
         wrong = "" if b.margin > 0 else ": the furthest on the wrong side"
         lines.append(
             f"  {b.right:,} of {b.rows:,} examples on their own side;"
-            f" {kind} {number(b.margin)}{wrong}; median distance"
-            f" {number(float(np.median(np.abs(b.distances))))}"
+            f" {kind} {short(b.margin)}{wrong}; median distance"
+            f" {short(float(np.median(np.abs(b.distances))))}"
         )
     if b.separates and len(np.unique(found.y)) > 1:
         lines.append(
@@ -106,7 +108,7 @@ def _steps(found: DecisionBoundary) -> list[str]:
     if not found.steps:
         return []
     b = found.boundaries[found.shown]
-    rate, name = number(found.learning_rate), _name(found, b.classes[0])
+    rate, name = short(found.learning_rate), _name(found, b.classes[0])
     logistic = found._classifier.is_logistic
     factor = "(p − y)" if logistic else "(pⱼ − yⱼ − pₖ + yₖ)"
     worst = max(step.error for step in found.steps)
@@ -116,7 +118,7 @@ def _steps(found: DecisionBoundary) -> list[str]:
     for s in found.steps:
         turn = f"turns θ by {s.turn:.3g}°" if np.isfinite(s.turn) else "gives θ a direction"
         lines.append(
-            f"  example {s.row}: p = {number(s.p)}, y = {s.y:.0f}, factor {number(s.factor)};"
-            f" {turn}; its loss {number(s.loss)} → {number(s.loss_after)} nats"
+            f"  example {s.row}: p = {short(s.p)}, y = {s.y:.0f}, factor {short(s.factor)};"
+            f" {turn}; its loss {short(s.loss)} → {short(s.loss_after)} nats"
         )
-    return [*lines, f"  {factor} x agrees with autodiff to {few(worst)}"]
+    return [*lines, f"  {factor} x agrees with autodiff to {short(worst, 2)}"]

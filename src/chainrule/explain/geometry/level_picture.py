@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.explain.drawing import Axes, Figure
 from chainrule.explain.geometry.level_points import interval
-from chainrule.explain.geometry.words import number
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.level_set import LevelSet
@@ -54,7 +54,7 @@ def _readable(z: np.ndarray, value: float) -> tuple[np.ndarray, str]:
     """f over the grid; where it hardly changes, what it changes by."""
     finite = z[np.isfinite(z)]
     if finite.size and 0 < np.ptp(finite) < _HARDLY * abs(value):
-        return z - value, f"f − {number(value)}"
+        return z - value, f"f − {short(value)}"
     return z, "f(θ)"
 
 
@@ -76,7 +76,7 @@ def _view(found: LevelSet, plane: Plane) -> tuple[np.ndarray, np.ndarray]:
 def _draw_path(ax: Axes, found: LevelSet) -> None:
     assert found.path is not None and found.plane is not None
     points = found.path.points + found.plane.offset
-    label = f"level set f = {number(found.value)}"
+    label = f"level set f = {short(found.value)}"
     ax.line(points[:, 0], points[:, 1], label=label, color="accent", width=3)
 
 
@@ -114,7 +114,7 @@ def _draw_right_angle(
 def _description(found: LevelSet) -> str:
     if found.kind == "regular" and found.tangent is not None:
         return (
-            f"Contours of f around θ, the level set f = {number(found.value)} through θ, and the"
+            f"Contours of f around θ, the level set f = {short(found.value)} through θ, and the"
             f" gradient there, at {found.angle:.6f} degrees to the level set's tangent."
         )
     words = {"critical": "a critical point: the gradient is 0", "kink": "a kink of f"}
@@ -126,14 +126,14 @@ def _curve(found: LevelSet) -> str:
     field, theta = found._field, float(found.theta[0])
     x = np.linspace(*interval(field, found.gradient), 401)
     y = np.array([field.value(np.array([p])) for p in x])
-    others = "; ".join(number(float(p)) for p in found.points[:8])
+    others = "; ".join(short(float(p)) for p in found.points[:8])
     figure = Figure(
         width=640, height=400, title="The level set of a function of one variable is points",
         description=f"f over {found.names[0]}, with the points of one value of f: {others}.",
     )  # fmt: skip
     ax = figure.axes(x=found.names[0], y="f")
     ax.line(x, y, label="f")
-    ax.horizontal(found.value, f"f = {number(found.value)}")
+    ax.horizontal(found.value, f"f = {short(found.value)}")
     level = np.full(len(found.points), found.value)
     ax.points(found.points, level, label="level set", color=1, size=5)
     ax.points([theta], [found.value], label="θ", color="text", size=4)

@@ -21,9 +21,10 @@ from chainrule.explain.geometry.level_picture import level_picture
 from chainrule.explain.geometry.level_points import level_points
 from chainrule.explain.geometry.level_text import level_lines
 from chainrule.explain.geometry.plane import Plane, plane_through
-from chainrule.explain.geometry.result import Result, plain
+from chainrule.explain.geometry.result import Result
 from chainrule.explain.geometry.tangent import Tangent, angle, measured_tangent
 from chainrule.explain.geometry.trace_level import LevelPath, trace_level
+from chainrule.explain.shown import plain
 
 #: What a point on the level set can be: an ordinary one; one where the gradient is 0, which tells
 #: of no direction along it; one where f has a kink; or f has one variable.
@@ -118,7 +119,7 @@ class LevelSet(Result):
         factors = [dict(zip(("name", "df", "dtheta"), row, strict=True)) for row in self.factors]
         checks = [vars(check) for check in self.checks]
         more = {"names": self.names, "path": path, "factors": factors, "checks": checks}
-        found: dict[str, Any] = plain({k: getattr(self, k) for k in keys} | arrays | more)
+        found = plain({k: getattr(self, k) for k in keys} | arrays | more)
         return found
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.geometry.words import entries, few, number
+from chainrule.explain.geometry.words import entries
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.level_set import LevelSet
@@ -30,8 +31,8 @@ def level_lines(found: LevelSet) -> list[str]:
     name = found._field.name
     length = float(np.linalg.norm(found.gradient))
     lines = [
-        f"f(θ) = {number(found.value)} at θ = ({entries(name, found.theta)})",
-        f"∇f(θ) = ({entries(name, found.gradient, '∂f/∂')}), length |∇f| = {number(length)}",
+        f"f(θ) = {short(found.value)} at θ = ({entries(name, found.theta)})",
+        f"∇f(θ) = ({entries(name, found.gradient, '∂f/∂')}), length |∇f| = {short(length)}",
     ]
     return [*lines, *_KINDS[found.kind](found)]
 
@@ -61,15 +62,15 @@ def _path(found: LevelSet) -> list[str]:
     path = found.path
     length = path.t[-1] - path.t[0]
     if path.is_closed:
-        shape = f"a closed curve of length {number(length)}"
+        shape = f"a closed curve of length {short(length)}"
     else:
         ends = " and ".join(dict.fromkeys(_ENDS[e] for e in path.endings))
-        shape = f"a curve, followed over a length of {number(length)}; it {ends}"
+        shape = f"a curve, followed over a length of {short(length)}; it {ends}"
     plane = "" if len(found.theta) == 2 else "in the plane drawn, "
     relative = "relative" if found.value else "absolute"
     lines = [
-        f"level set {{θ' : f(θ') = {number(found.value)}}}: {plane}{shape}",
-        f"  f along it at {len(path.t)} points: constant to {few(found.spread)} ({relative})",
+        f"level set {{θ' : f(θ') = {short(found.value)}}}: {plane}{shape}",
+        f"  f along it at {len(path.t)} points: constant to {short(found.spread, 2)} ({relative})",
     ]
     if path.corners:
         lines.append(f"  it turns sharply at {len(path.corners)} points: f has kinks there")
@@ -81,7 +82,7 @@ def _angles(found: LevelSet) -> list[str]:
         (
             f"angle between ∇f and the path's tangent at θ: {found.angle:.9f}°,"
             " measured by differences"
-            f" along the path (their error: {few(found.angle_error)}°)"
+            f" along the path (their error: {short(found.angle_error, 2)}°)"
         )
     ]
     checks = [check for check in found.checks if check.is_measured]
@@ -89,8 +90,8 @@ def _angles(found: LevelSet) -> list[str]:
         worst = max(abs(check.angle - 90) for check in checks)
         rate = max(abs(check.rate) for check in checks)
         lines.append(
-            f"  at {len(checks)} more points of the path: 90° to within {few(worst)}°;"
-            f" d f(θ(t))/dt = 0 to within {few(rate)} |∇f| |dθ/dt|"
+            f"  at {len(checks)} more points of the path: 90° to within {short(worst, 2)}°;"
+            f" d f(θ(t))/dt = 0 to within {short(rate, 2)} |∇f| |dθ/dt|"
         )
     if len(checks) < len(found.checks):
         rough = len(found.checks) - len(checks)
@@ -99,7 +100,7 @@ def _angles(found: LevelSet) -> list[str]:
         worst = max(abs(a - 90) for a in found.random_angles)
         lines.append(
             f"  {len(found.random_angles)} paths on the level set in random directions of all"
-            f" {len(found.theta):,} dimensions: 90° to within {few(worst)}°: the tangents lie in"
+            f" {len(found.theta):,} dimensions: 90° to within {short(worst, 2)}°: the tangents lie in"
             " the plane orthogonal to ∇f"
         )
     return lines
@@ -120,13 +121,13 @@ def _proof(found: LevelSet) -> list[str]:
         f"  0 = d f(θ(t))/dt = {terms}",
     ]
     lines += [
-        f"    {name}: {number(df)} · {number(dtheta)} = {number(df * dtheta)}"
+        f"    {name}: {short(df)} · {short(dtheta)} = {short(df * dtheta)}"
         for name, df, dtheta in shown
     ]
     rounding = "" if found.rate == 0 else ": 0 but for rounding"
     return [
         *lines,
-        f"    sum of all: {few(found.rate)}{rounding}",
+        f"    sum of all: {short(found.rate, 2)}{rounding}",
         (
             "  this sum is the inner product ∇f · dθ/dt: the gradient is perpendicular to"
             " the level set"
@@ -147,7 +148,7 @@ def _critical(found: LevelSet) -> list[str]:
 def _shape(values: np.ndarray) -> str:
     low, high = float(values[0]), float(values[-1])
     zero = 1e-9 * max(abs(low), abs(high))
-    shown = f"the Hessian's eigenvalues in the plane drawn are {number(low)} and {number(high)}"
+    shown = f"the Hessian's eigenvalues in the plane drawn are {short(low)} and {short(high)}"
     if low > zero:
         return f"{shown}: a minimum in it; the level set there is this single point"
     if high < -zero:
@@ -168,16 +169,16 @@ def _kink(found: LevelSet) -> list[str]:
 
 def _one_variable(found: LevelSet) -> list[str]:
     if len(found.points) > _MANY:
-        ends = f"{number(float(found.points[0]))} to {number(float(found.points[-1]))}"
+        ends = f"{short(float(found.points[0]))} to {short(float(found.points[-1]))}"
         return [
-            f"level set {{θ' : f(θ') = {number(found.value)}}}: f is constant over parts of {ends}"
+            f"level set {{θ' : f(θ') = {short(found.value)}}}: f is constant over parts of {ends}"
         ]
     others = [x for x in found.points if x != found.theta[0]]
-    where = ", ".join(number(float(x)) for x in others[:_SHOWN])
+    where = ", ".join(short(float(x)) for x in others[:_SHOWN])
     more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     also = f"θ itself and {where}{more}" if others else "θ alone, in the interval drawn"
     return [
-        f"level set {{θ' : f(θ') = {number(found.value)}}}: of one variable it is points: {also}",
+        f"level set {{θ' : f(θ') = {short(found.value)}}}: of one variable it is points: {also}",
         "there is no path along it, and so no tangent and no angle; two variables have one",
     ]
 

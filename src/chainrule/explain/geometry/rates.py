@@ -16,7 +16,8 @@ from chainrule.explain.geometry.descents import Descent, Outcome, descend, outco
 from chainrule.explain.geometry.field import Field, Vector, field_of, regular_point
 from chainrule.explain.geometry.rates_picture import rates_pictures
 from chainrule.explain.geometry.rates_text import rates_lines
-from chainrule.explain.geometry.result import Result, plain
+from chainrule.explain.geometry.result import Result
+from chainrule.explain.shown import plain
 
 #: Rates that are chosen, in units of 1/λ_max.
 _MULTIPLES: Final = (0.005, 1.0, 1.9, 2.2)
@@ -73,7 +74,7 @@ class LearningRates(Result):
             {**vars(descent), "path": descent.path if few else None} for descent in self.descents
         ]
         own |= {"names": self.names[:100], "start": self.start[:100]}
-        found: dict[str, Any] = plain(own)
+        found = plain(own)
         return found
 
     def _lines(self) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.explain.drawing import Axes, Figure
 from chainrule.explain.geometry.plane import entries_plane
-from chainrule.explain.geometry.words import number
+from chainrule.explain.words import apart, short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.descents import Descent
@@ -35,8 +35,9 @@ def rates_pictures(found: LearningRates) -> dict[str, str]:
 
 
 def _named(found: LearningRates) -> list[tuple[Descent, str]]:
-    both = zip(found.descents, found.outcomes, strict=True)
-    return [(d, f"{number(d.rate)}: {outcome}") for d, outcome in list(both)[:_MOST]]
+    both = list(zip(found.descents, found.outcomes, strict=True))[:_MOST]
+    rates = apart([d.rate for d, _ in both])
+    return [(d, f"{rate}: {outcome}") for rate, (d, outcome) in zip(rates, both, strict=True)]
 
 
 def _top(found: LearningRates, log: bool) -> float:
@@ -93,7 +94,7 @@ def _by_rate(found: LearningRates) -> str:
     log = bool(np.nanmin(last) > 0)
     top = _top(found, log)
     good = np.isfinite(last) & (last <= top)
-    bound = number(found.bound)
+    bound = short(found.bound)
     figure = Figure(
         width=640, height=420, title=f"Loss after {found.steps} steps by learning rate",
         description=f"The loss after {found.steps} steps over the learning rate, with the bound"

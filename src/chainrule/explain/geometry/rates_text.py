@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.geometry.words import count, entries, number
+from chainrule.data.words import count
+from chainrule.explain.geometry.words import entries
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.geometry.descents import Descent, Outcome
@@ -30,7 +32,7 @@ def rates_lines(found: LearningRates) -> list[str]:
     name = found._field.name
     lines = [
         (
-            f"f(θ) = {number(found.loss)} at the start θ = ({entries(name, found.start)});"
+            f"f(θ) = {short(found.loss)} at the start θ = ({entries(name, found.start)});"
             f" {count(found.steps, 'step')} θ ← θ − rate ∇f(θ) at each rate"
         ),
         *_bound(found),
@@ -43,7 +45,7 @@ def rates_lines(found: LearningRates) -> list[str]:
 def _bound(found: LearningRates) -> list[str]:
     if found.largest is None:
         return ["f has no second derivative at the start: no bound is known"]
-    ends = f"λ_max = {number(found.largest)}, λ_min = {number(found.smallest or 0.0)}"
+    ends = f"λ_max = {short(found.largest)}, λ_min = {short(found.smallest or 0.0)}"
     if not math.isfinite(found.bound):
         return [
             (
@@ -52,7 +54,7 @@ def _bound(found: LearningRates) -> list[str]:
                 " is bounded by it"
             )
         ]
-    bound = f"2/λ_max = {number(found.bound)} (1/λ_max = {number(found.bound / 2)})"
+    bound = f"2/λ_max = {short(found.bound)} (1/λ_max = {short(found.bound / 2)})"
     if found.is_quadratic:
         lines = [
             (
@@ -64,11 +66,11 @@ def _bound(found: LearningRates) -> list[str]:
         if found.smallest is not None and found.smallest > 0:
             best = 2 / (found.largest + found.smallest)
             lines.append(
-                f"the rate that is fastest in the end is 2/(λ_max + λ_min) = {number(best)}"
+                f"the rate that is fastest in the end is 2/(λ_max + λ_min) = {short(best)}"
             )
         return lines
     end = "" if found.largest_end is None else (
-        f"; where the descent at 1/λ_max ends λ_max = {number(found.largest_end)}"
+        f"; where the descent at 1/λ_max ends λ_max = {short(found.largest_end)}"
     )  # fmt: skip
     return [
         (
@@ -81,7 +83,7 @@ def _bound(found: LearningRates) -> list[str]:
 
 def _descent(found: LearningRates, descent: Descent, outcome: Outcome) -> str:
     part = descent.rate / found.bound * 2 if math.isfinite(found.bound) else math.nan
-    times = f" = {number(float(f'{part:.3g}'))}/λ_max" if math.isfinite(part) else ""
+    times = f" = {short(part, 3)}/λ_max" if math.isfinite(part) else ""
     last = float(descent.losses[-1])
     way = found.loss - found.lowest
     done = 100 * (found.loss - last) / way if way > 0 and math.isfinite(last) else math.nan
@@ -90,7 +92,7 @@ def _descent(found: LearningRates, descent: Descent, outcome: Outcome) -> str:
     steps = len(descent.losses) - 1
     turned = f"; {100 * descent.turned:.0f} % of the steps turn back" if descent.turned else ""
     return (
-        f"  rate {number(descent.rate)}{times}: {_WORDS[outcome]}. Loss {number(last)} after"
+        f"  rate {short(descent.rate)}{times}: {_WORDS[outcome]}. Loss {short(last)} after"
         f" {steps} step{'s' if steps != 1 else ''}{share}{turned}"
     )
 
@@ -105,8 +107,8 @@ def _measured(found: LearningRates) -> list[str]:
         where = "below" if is_below.all() else "not below"
         return [
             (
-                f"measured over {len(rates)} rates from {number(rates[0])} to"
-                f" {number(rates[-1])}: all"
+                f"measured over {len(rates)} rates from {short(rates[0])} to"
+                f" {short(rates[-1])}: all"
                 f" end {where} the loss at the start"
             )
         ]
@@ -118,6 +120,6 @@ def _measured(found: LearningRates) -> list[str]:
     return [
         (
             f"measured over {len(rates)} rates: the descent ends below its start up to a rate of"
-            f" {number(under)}, and no more at {number(first)}"
+            f" {short(under)}, and no more at {short(first)}"
         )
     ]

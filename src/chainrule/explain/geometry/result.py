@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from chainrule.explain.geometry.words import wrapped
-from chainrule.explain.page import escape, fragment
+from chainrule.explain.shown import shown, told
 
 
 class Result(ABC):
@@ -41,25 +37,9 @@ class Result(ABC):
         return next(iter(self.pictures().values()))
 
     def __str__(self) -> str:
-        return "\n".join(wrapped(line) for line in self._lines())
+        return told(self._lines())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        drawn = "".join(f"<figure>{svg}</figure>" for svg in self.pictures().values())
-        return fragment(f"{drawn}<pre>{escape(str(self))}</pre>")
-
-
-def plain(x: Any) -> Any:
-    """Arrays, tuples and NumPy's numbers as JSON's types; NaN and infinities as null."""
-    if isinstance(x, dict):
-        return {str(k): plain(v) for k, v in x.items()}
-    if isinstance(x, list | tuple):
-        return [plain(v) for v in x]
-    if isinstance(x, np.ndarray):
-        return plain(x.tolist())
-    if isinstance(x, np.generic):
-        return plain(x.item())
-    if isinstance(x, float) and not math.isfinite(x):
-        return None
-    return x
+        return shown(str(self), *self.pictures().values())

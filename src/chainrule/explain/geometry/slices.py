@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import TrainingError
 from chainrule.explain.drawing import Axes, Figure
 from chainrule.explain.geometry.directions import Directions, directions_of
 from chainrule.explain.geometry.path import leaves_of_path
-from chainrule.explain.geometry.result import Result, plain
+from chainrule.explain.geometry.result import Result
 from chainrule.explain.geometry.surface import Surface, surface_of
-from chainrule.explain.geometry.words import count, number
+from chainrule.explain.shown import plain
+from chainrule.explain.words import short
 from chainrule.training.run import Run
 
 _LEAST_SIZE: Final = 11
@@ -64,7 +66,7 @@ class Slice(Result):
         keys = ("a", "b", "loss", "share", "centre_loss", "path", "path_losses", "path_off", "rows")
         own = {k: getattr(self, k) for k in keys}
         own |= {"directions": self.directions.words, "labels": self.directions.labels}
-        found: dict[str, Any] = plain({**own, "offset": self.directions.offset})
+        found = plain({**own, "offset": self.directions.offset})
         return found
 
     def _lines(self) -> list[str]:
@@ -72,7 +74,7 @@ class Slice(Result):
         many = "a plane" if len(self.b) else "a line"
         lines = [
             f"loss on {many} through the parameters{over}: {self.directions.words}",
-            f"at the centre {number(self.centre_loss)}; {self._range()}",
+            f"at the centre {short(self.centre_loss)}; {self._range()}",
         ]
         lines += self._bad()
         lines += self._way()
@@ -91,9 +93,9 @@ class Slice(Result):
         low = np.unravel_index(int(np.nanargmin(np.where(finite, self.loss, np.nan))), finite.shape)
         at = [self.a[low[-1]], *([self.b[low[0]]] if len(self.b) else [])]
         at = [x + o for x, o in zip(at, self.directions.offset, strict=True)]
-        where = ", ".join(number(float(x)) for x in at)
+        where = ", ".join(short(float(x)) for x in at)
         most = float(np.max(self.loss[finite]))
-        return f"on the grid from {number(float(self.loss[low]))}, at ({where}), to {number(most)}"
+        return f"on the grid from {short(float(self.loss[low]))}, at ({where}), to {short(most)}"
 
     def _bad(self) -> list[str]:
         bad = int(np.sum(~np.isfinite(self.loss)))
@@ -105,9 +107,9 @@ class Slice(Result):
         first, last = self.path_losses[0], self.path_losses[-1]
         return [
             (
-                f"path of {len(self.path)} points: loss {number(first)} at its start,"
-                f" {number(last)} at its end; its points lie up to"
-                f" {number(float(np.max(self.path_off)))} away from what is drawn"
+                f"path of {len(self.path)} points: loss {short(first)} at its start,"
+                f" {short(last)} at its end; its points lie up to"
+                f" {short(float(np.max(self.path_off)))} away from what is drawn"
             )
         ]
 

@@ -14,9 +14,11 @@ from chainrule.explain.drawing import Figure
 from chainrule.explain.geometry.field import Field, Vector, field_of, regular_point
 from chainrule.explain.geometry.kinks import has_kink
 from chainrule.explain.geometry.plane import unit_vector
-from chainrule.explain.geometry.result import Result, plain
+from chainrule.explain.geometry.result import Result
 from chainrule.explain.geometry.tangent import angle
-from chainrule.explain.geometry.words import entries, few, number
+from chainrule.explain.geometry.words import entries
+from chainrule.explain.shown import plain
+from chainrule.explain.words import short
 
 #: Numbers that the sampled directions may be in all: fewer directions of a long θ.
 _MOST_NUMBERS: Final = 20_000_000
@@ -68,14 +70,14 @@ class SteepestAscent(Result):
         """The numbers, in JSON's types; of a long θ the first hundred entries."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         own |= {"theta": self.theta[:100], "gradient": self.gradient[:100]}
-        found: dict[str, Any] = plain(own)
+        found = plain(own)
         return found
 
     def _lines(self) -> list[str]:
         name = self._field.name
         head = [
-            f"f(θ) = {number(self.value)} at θ = ({entries(name, self.theta)})",
-            f"∇f(θ) = ({entries(name, self.gradient, '∂f/∂')}), length |∇f| = {number(self.norm)}",
+            f"f(θ) = {short(self.value)} at θ = ({entries(name, self.theta)})",
+            f"∇f(θ) = ({entries(name, self.gradient, '∂f/∂')}), length |∇f| = {short(self.norm)}",
         ]
         if self.has_kink:
             head.append(
@@ -89,7 +91,7 @@ class SteepestAscent(Result):
         return [
             (
                 f"∇f = 0: of {len(self.slopes)} directions tried none rises to first order (largest"
-                f" slope {few(steepest)}): there is no direction of steepest ascent here"
+                f" slope {short(steepest, 2)}): there is no direction of steepest ascent here"
             )
         ]
 
@@ -98,19 +100,19 @@ class SteepestAscent(Result):
         return [
             f"{len(self.slopes)} directions u tried; slope of t ↦ f(θ + t u) at 0 by forward mode:",
             (
-                f"  the largest, {number(self.slopes[k])}, is at {self.angles[k]:.3g}°"
+                f"  the largest, {short(self.slopes[k])}, is at {self.angles[k]:.3g}°"
                 " to the gradient;"
-                f" the gradient's own direction has |∇f| = {number(self.norm)}, and none has more"
+                f" the gradient's own direction has |∇f| = {short(self.norm)}, and none has more"
             ),
             (
-                f"  each is |∇f| cos(angle to ∇f), to within {few(self.error)}: largest at 0°, 0 at"
+                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error, 2)}: largest at 0°, 0 at"
                 " 90°, and −∇f is the direction of steepest descent"
             ),
             (
-                f"measured with a step of h = {number(self.step)}: f(θ + h u) − f(θ) is largest,"
-                f" {number(self.changes[j])}, at {self.angles[j]:.3g}° to the gradient;"
-                f" along ∇f itself it is {number(self.own_change)}"
-                f" (h |∇f| = {number(self.step * self.norm)})"
+                f"measured with a step of h = {short(self.step)}: f(θ + h u) − f(θ) is largest,"
+                f" {short(self.changes[j])}, at {self.angles[j]:.3g}° to the gradient;"
+                f" along ∇f itself it is {short(self.own_change)}"
+                f" (h |∇f| = {short(self.step * self.norm)})"
             ),
         ]
 
@@ -225,7 +227,7 @@ def _picture(found: SteepestAscent) -> str:
         x[apart], ratio[apart], label="(f(θ + h u) − f(θ)) / h", color=2, size=5, marker="cross"
     )
     if found.norm:
-        ax.horizontal(found.norm, f"|∇f| = {number(found.norm)}")
+        ax.horizontal(found.norm, f"|∇f| = {short(found.norm)}")
         at = float(np.degrees(np.arctan2(found.gradient[1], found.gradient[0]))) if two else 0.0
         ax.vertical(at, "∇f")
     return figure.svg()

@@ -12,6 +12,7 @@ from chainrule.explain.drawing import Figure
 from chainrule.explain.landscape.field import Field
 from chainrule.explain.landscape.spectrum import Spectrum
 from chainrule.explain.landscape.walk import Walk
+from chainrule.explain.words import short
 
 #: Of 1 + |θ|: as far as the slices go.
 _REACH: Final = 0.5
@@ -86,8 +87,8 @@ def picture(drawn: Views, bend: Spectrum, kind: str, unit: str, falls: bool) -> 
     high = 1.0 if not has_spectrum else 0.56
     fig = Figure(
         720, 640 if has_spectrum else 380, _title(kind),
-        f"{_title(kind)}. Eigenvalues of the Hessian from {bend.smallest:.4g} to"
-        f" {bend.largest:.4g}.",
+        f"{_title(kind)}. Eigenvalues of the Hessian from {short(bend.smallest)} to"
+        f" {short(bend.largest)}.",
     )  # fmt: skip
     _slices(fig, drawn, bend, unit, falls, (0.0, 0.0, 0.5 if has_plane else 1.0, high))
     if has_plane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.explain.drawing import Axes, Figure
+from chainrule.explain.words import short
 
 
 def picture(
@@ -15,8 +16,8 @@ def picture(
     has_effect = bool(np.isfinite(gain).any())
     fig = Figure(
         720, 880 if has_effect else 620, "How much of each step is noise",
-        f"|G|² from {signal[0]:.3g} to {signal[-1]:.3g}; noise of a batch from {noise[0]:.3g} to"
-        f" {noise[-1]:.3g}.",
+        f"|G|² from {short(signal[0], 3)} to {short(signal[-1], 3)}; noise of a batch from {short(noise[0], 3)} to"
+        f" {short(noise[-1], 3)}.",
     )  # fmt: skip
     at, parts = steps + 1, 3 if has_effect else 2
     high = 1 / parts

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.shown import short
+from chainrule.explain.words import short
 
 
 def lines(n: Any) -> list[str]:
@@ -40,11 +40,11 @@ def _head(n: Any) -> str:
 
 
 def _percent(x: float) -> str:
-    return "-" if math.isnan(x) else f"{x:.0%}"
+    return "—" if math.isnan(x) else f"{x:.0%}"
 
 
 def _known(x: float) -> str:
-    return "-" if math.isnan(x) else short(x, 3)
+    return "—" if math.isnan(x) else short(x, 3)
 
 
 def _share_back(n: Any, start: float) -> float:

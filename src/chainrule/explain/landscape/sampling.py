@@ -16,7 +16,8 @@ from chainrule.evaluation.objective import Objective
 from chainrule.explain.landscape.field import given, kind_of
 from chainrule.explain.landscape.sampling_picture import Plane, picture
 from chainrule.explain.landscape.watched import Watched
-from chainrule.explain.shown import plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 from chainrule.optim import SGD
 from chainrule.training.range_test import range_test
 
@@ -323,7 +324,7 @@ def _lines(s: Sampling) -> list[str]:
 
 
 def _known(x: float) -> str:
-    return "-" if math.isnan(x) else short(x, 2)
+    return "—" if math.isnan(x) else short(x, 2)
 
 
 def _rules(s: Sampling) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from chainrule.explain.drawing import Figure
+from chainrule.explain.words import short
 
 #: A name, examples seen, losses, the path or nothing.
 Curve = tuple[str, np.ndarray, np.ndarray, np.ndarray | None]
@@ -38,7 +39,7 @@ def picture(curves: Sequence[Curve], unit: str, rows: int, plane: Plane | None) 
     label = f"loss on all rows{f' ({unit})' if unit else ''}"
     fig = Figure(
         720, 400 if plane is None else 760, "The same examples, seen few or many at a time",
-        "; ".join(f"{name}: loss {y[0]:.4g} to {y[-1]:.4g}" for name, _, y, _ in curves),
+        "; ".join(f"{name}: loss {short(y[0])} to {short(y[-1])}" for name, _, y, _ in curves),
     )  # fmt: skip
     high = 1.0 if plane is None else 0.45
     finite = np.concatenate([y[np.isfinite(y)] for _, _, y, _ in curves])

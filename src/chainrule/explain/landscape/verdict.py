@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.diagnosis.finding import in_words
-from chainrule.explain.shown import counted, short
+from chainrule.data.words import count
+from chainrule.explain.words import several, short
 
 _NAMES: Final = {
     "minimum": "a minimum", "saddle": "a saddle point", "maximum": "a maximum",
@@ -83,7 +83,7 @@ def _walked(c: Any) -> Iterator[str]:
 
 def _numbers(c: Any) -> Iterator[str]:
     unit = f" {c.unit}" if c.unit else ""
-    size = counted(c.parameters, "parameter")
+    size = count(c.parameters, "parameter")
     yield f"  loss {short(c.loss)}{unit}, |g| {short(c.gradient_norm)}, {size}"
     part = short(c.relative_gradient)
     yield f"  |g| / (|λ|_max (1 + |θ|)) = {part}; 0.001 or less counts as critical"
@@ -101,11 +101,11 @@ def _eigenvalues(c: Any) -> Iterator[str]:
     if counts is None:
         yield (
             f"  Hessian's eigenvalues from {short(s.smallest)} to {short(s.largest)}, each ±"
-            f" {in_words(s.zero)} ({s.products} products; the others are not known)"
+            f" {short(s.zero, 1)} ({s.products} products; the others are not known)"
         )
         return
     low, flat, high = counts
-    zero = f" (to ±{in_words(s.zero)})" if s.zero else ""
+    zero = f" (to ±{short(s.zero, 1)})" if s.zero else ""
     yield (
         f"  Hessian's eigenvalues: {high} positive, {low} negative, {flat} zero{zero};"
         f" from {short(s.smallest)} to {short(s.largest)}"
@@ -118,7 +118,7 @@ def _looked(c: Any) -> Iterator[str]:
         cut = "" if a.is_whole else ", then time was over"
         yield (
             f"  on a sphere of radius {short(a.radius)} around it the loss changes by"
-            f" {short(a.low)} to {short(a.high)} ({counted(a.searches, 'search')}{cut})"
+            f" {short(a.low)} to {short(a.high)} ({count(a.searches, 'search', 'searches')}{cut})"
         )
     if c.order is not None:
         kink = " (a kink, not a curve)" if c.order < 1.2 else ""
@@ -141,7 +141,7 @@ def _parts(c: Any) -> str:
     """Its numbers where they are few, else which arrays it lies in."""
     if c.parameters <= _SHOWN:
         flat = np.concatenate([np.ravel(x) for x in c.escape_parts.values()])
-        return f"({', '.join(short(x) for x in flat)})"
+        return f"({several(flat)})"
     shares = {name: float(np.sum(np.square(x))) for name, x in c.escape_parts.items()}
     largest = sorted(shares, key=lambda name: -shares[name])[:3]
     return ", ".join(f"{shares[name]:.0%} in {name}" for name in largest)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import ShapeError, TrainingError
 from chainrule.explain.measures.calibration_picture import picture
 from chainrule.explain.measures.given import (
@@ -17,7 +18,8 @@ from chainrule.explain.measures.given import (
     probabilities,
     same_length,
 )
-from chainrule.explain.shown import counted, plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 
 #: The normal quantile of a 95 % interval.
 _Z95: Final = 1.959963984540054
@@ -210,9 +212,9 @@ def _lines(c: Calibration) -> list[str]:
     hits = "is 1" if c.classes == 2 else "right"
     infinite = ""
     if c.impossible:
-        infinite = f" ({counted(c.impossible, 'row')} of a class that was given probability 0)"
+        infinite = f" ({count(c.impossible, 'row')} of a class that was given probability 0)"
     lines = [
-        f"calibration over {counted(c.rows, 'row')} of {counted(c.classes, 'class')}: {c.verdict}",
+        f"calibration over {count(c.rows, 'row')} of {count(c.classes, 'class', 'classes')}: {c.verdict}",
         (
             f"  expected calibration error {c.calibration_error:.4f}, largest of a bin"
             f" {c.largest_error:.4f} (by chance alone up to {_noise(c):.4f})"

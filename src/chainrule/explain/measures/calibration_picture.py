@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.explain.drawing import Figure
+from chainrule.explain.words import short
 
 
 def picture(
@@ -15,7 +16,7 @@ def picture(
     what = "predicted probability of class 1" if classes == 2 else "confidence in the prediction"
     share = "share of class 1" if classes == 2 else "share that is right"
     fig = Figure(
-        560, 620, f"Calibration: expected error {error:.3g}",
+        560, 620, f"Calibration: expected error {short(error, 3)}",
         "Points on the diagonal say what they mean; bars are 95 % intervals.",
     )  # fmt: skip
     ax = fig.axes(what, share, x_range=(0.0, 1.0), y_range=(0.0, 1.0), box=(0.0, 0.0, 1.0, 0.7))

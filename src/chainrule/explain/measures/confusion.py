@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import DataError, DTypeError, ShapeError
 from chainrule.explain.measures.confusion_picture import picture
 from chainrule.explain.measures.given import labels, same_length
-from chainrule.explain.shown import counted, plain, shown, told
+from chainrule.explain.shown import plain, shown, told
 
 #: Classes at most: a matrix of more is nothing that one looks at.
 _MOST: Final = 1000
@@ -207,7 +208,7 @@ def _divided(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _head(c: Confusion) -> list[str]:
     lines = [
         (
-            f"{counted(int(c.counts.sum()), 'row')} of {counted(len(c.names), 'class')},"
+            f"{count(int(c.counts.sum()), 'row')} of {count(len(c.names), 'class', 'classes')},"
             f" {c.accuracy:.1%} right"
         )
     ]

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.diagnosis.finding import in_words
 from chainrule.errors import ShapeError, TrainingError
 from chainrule.explain.measures.curve_picture import picture
 from chainrule.explain.measures.given import numbers
-from chainrule.explain.shown import plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import several, short
 from chainrule.gradients.batch import vmap
 from chainrule.gradients.reverse import value_and_grad
 from chainrule.losses import LOSSES, LogLikelihood, Loss
@@ -200,7 +200,7 @@ def _lines(c: LossCurve) -> list[str]:
     else:
         lines.append(f"  output {_list(c.output)}, which is the prediction")
     lines.append(f"  derivative by the output {_list(c.gradient)} (cr.grad)")
-    lines.append(f"  central differences agree to {in_words(c.disagreement)}")
+    lines.append(f"  central differences agree to {short(c.disagreement, 1)}")
     for k in range(len(c.places)):
         lowest = int(np.nanargmin(c.values[k]))
         if 0 < lowest < _POINTS - 1:
@@ -213,5 +213,5 @@ def _lines(c: LossCurve) -> list[str]:
 
 
 def _list(x: np.ndarray) -> str:
-    shown = ", ".join(short(v) for v in x[:8])
+    shown = several(x[:8])
     return shown if len(x) == 1 else f"[{shown}{', ...' if len(x) > 8 else ''}]"

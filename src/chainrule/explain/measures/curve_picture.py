@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.explain.drawing import Figure
+from chainrule.explain.words import several, short
 
 #: Places, values and derivatives, float64[shown, points] each.
 Curves = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -20,9 +21,9 @@ def picture(
     rows = -(-shown // 2)
     high = 1 / rows
     fig = Figure(
-        720, 560 * rows, f"{name}: {value:.4g} {unit}".rstrip(),
-        f"The loss over each output, and its derivative; here they are {value:.4g} and"
-        f" {', '.join(f'{g:.4g}' for g in gradient[:shown])}.",
+        720, 560 * rows, f"{name}: {short(value)} {unit}".rstrip(),
+        f"The loss over each output, and its derivative; here they are {short(value)} and"
+        f" {several(gradient[:shown])}.",
     )  # fmt: skip
     for k in range(shown):
         left, top = wide * (k % 2), high * (k // 2)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from chainrule import losses
-from chainrule.diagnosis.finding import in_words
+from chainrule.data.words import count
 from chainrule.errors import DataError, ShapeError, TrainingError
 from chainrule.explain.measures.distance_picture import picture
 from chainrule.explain.measures.given import numbers, same_length
-from chainrule.explain.shown import counted, plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 from chainrule.gradients.reverse import grad
 
 
@@ -55,7 +56,7 @@ class SquaredDistance:
         x: the input of each row, float64[n]; None where it was not given.
         residuals: y - ŷ, in the target's unit.
         mse: their mean square, in the square of the target's unit.
-        gradient: of the mse by each ŷ, -2 (y - ŷ) / n: float64[n].
+        gradient: of the mse by each ŷ, −2 (y − ŷ) / n: float64[n].
         autodiff: the same by ``cr.grad``.
         variance: σ² of the Gaussian whose likelihood is compared.
         nll: the mean of ½ log 2πσ² + (y - ŷ)² / 2σ², nats, by ``losses.gaussian``.
@@ -172,7 +173,7 @@ def _mean_square(residuals: np.ndarray) -> float:
     if not math.isfinite(found):
         raise DataError(
             f"the squared distances are too large for a number: one is"
-            f" {np.max(np.abs(residuals)):.3g}²",
+            f" {short(np.max(np.abs(residuals)), 3)}²",
             "give y and predicted in a larger unit",
         )
     return found
@@ -247,12 +248,12 @@ def _of_loss(d: SquaredDistance) -> list[str]:
     n = len(d.y)
     return [
         (
-            f"mean squared error of {counted(n, 'row')}: mean (y - ŷ)² = {short(d.mse)}, in the"
+            f"mean squared error of {count(n, 'row')}: mean (y − ŷ)² = {short(d.mse)}, in the"
             f" target's unit squared (root {short(math.sqrt(d.mse))})"
         ),
         (
-            f"gradient by each ŷ: -2 (y - ŷ) / n, {_range(d.gradient)};"
-            f" autodiff (cr.grad) agrees to {in_words(d.disagreement)}"
+            f"gradient by each ŷ: −2 (y − ŷ) / n, {_range(d.gradient)};"
+            f" autodiff (cr.grad) agrees to {short(d.disagreement, 1)}"
         ),
     ]
 
@@ -271,7 +272,7 @@ def _of_squares(d: SquaredDistance) -> list[str]:
     return [
         "why squares:",
         (
-            f"  the sign is lost: the residuals sum to {short(np.sum(d.residuals))}, their sizes to"
+            f"  the sign is lost: the residuals sum to {short(np.sum(d.residuals), beside=total)}, their sizes to"
             f" {short(total)}"
         ),
         (
@@ -286,7 +287,7 @@ def _of_line(d: SquaredDistance) -> list[str]:
     line = d.line
     if line is None:
         return []
-    form = "2x(wx + b - y)" if len(d.y) == 1 else "mean 2x(wx + b - y)"
+    form = "2x(wx + b − y)" if len(d.y) == 1 else "mean 2x(wx + b − y)"
     grows = ""
     if d.learning_rate > line.bound:
         grows = f"; the step is too large: above 2/λ_max = {short(line.bound)} the steps grow"
@@ -295,7 +296,7 @@ def _of_line(d: SquaredDistance) -> list[str]:
             f"line ŷ = {short(line.w)} x + {short(line.b)}:"
             f"  dL/dw = {form} = {short(line.gradient[0])},  dL/db = {short(line.gradient[1])}"
         ),
-        f"  autodiff (cr.grad) agrees to {in_words(line.disagreement)}",
+        f"  autodiff (cr.grad) agrees to {short(line.disagreement, 1)}",
         (
             f"one step, learning rate {short(d.learning_rate)}:"
             f"  w {short(line.w)} -> {short(line.w_after)},"
@@ -309,11 +310,11 @@ def _of_nll(d: SquaredDistance) -> list[str]:
     return [
         (
             f"as a likelihood: a Gaussian about ŷ with variance σ² = {short(d.variance)} has mean"
-            " -log p(y | x) ="
+            " −log p(y | x) ="
         ),
         (
             f"  ½ log 2πσ² + mse / 2σ² = {short(d.nll_from_mse)} nats (losses.gaussian:"
             f" {short(d.nll)}): least squares are likeliest"
         ),
-        "  (each row: (y - ŷ)² / 2σ² + ½ log 2πσ², with the square)",
+        "  (each row: (y − ŷ)² / 2σ² + ½ log 2πσ², with the square)",
     ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.explain.drawing import Axes, Figure
 from chainrule.explain.measures.squares import Squares
+from chainrule.explain.words import short
 
 #: Rows whose squares are drawn: more lie on one another.
 _MOST: Final = 60
@@ -24,7 +25,7 @@ def picture(
     shown = _shown(y - predicted)
     note = f" (the {len(shown)} largest of {len(y):,} drawn)" if len(shown) < len(y) else ""
     fig = Figure(
-        640, 460, f"Squared distances: their mean is {mse:.4g}{note}",
+        640, 460, f"Squared distances: their mean is {short(mse)}{note}",
         f"{len(y)} targets, their predictions, and the square of each residual.",
     )  # fmt: skip
     ax = fig.axes(name, "y")

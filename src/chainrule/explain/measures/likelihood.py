@@ -11,11 +11,11 @@ import numpy as np
 from scipy import special
 
 from chainrule import losses
-from chainrule.diagnosis.finding import in_words
 from chainrule.errors import DataError, ShapeError, TrainingError
 from chainrule.explain.measures.given import distributions, labels, numbers, probabilities
 from chainrule.explain.measures.likelihood_picture import picture
-from chainrule.explain.shown import plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 from chainrule.gradients.reverse import grad
 
 #: Classes of a prediction, at least.
@@ -236,11 +236,11 @@ def _lines(c: CrossEntropy) -> list[str]:
 
 def _binary_line(c: CrossEntropy) -> str:
     (p,), (y,) = c.p, c.y
-    form = {1.0: f"-log {short(p)}", 0.0: f"-log(1 - {short(p)})"}.get(
-        y, f"-{short(y)} log {short(p)} - {short(1 - y)} log(1 - {short(p)})"
+    form = {1.0: f"−log {short(p)}", 0.0: f"−log(1 − {short(p)})"}.get(
+        y, f"−{short(y)} log {short(p)} − {short(1 - y)} log(1 − {short(p)})"
     )
     return (
-        f"cross-entropy for y = {short(y)}, p = {short(p)}:  -y log p - (1 - y) log(1 - p) = {form}"
+        f"cross-entropy for y = {short(y)}, p = {short(p)}:  −y log p - (1 − y) log(1 − p) = {form}"
     )
 
 
@@ -248,8 +248,8 @@ def _classes_line(c: CrossEntropy) -> str:
     true = np.flatnonzero(c.y)
     if len(true) == 1:
         k = int(true[0])
-        return f"cross-entropy, class {c.names[k]} is true:  -Σ y log p = -log {short(c.p[k])}"
-    return f"cross-entropy of {len(c.p)} classes, {len(true)} of them possible:  -Σ y log p"
+        return f"cross-entropy, class {c.names[k]} is true:  −Σ y log p = −log {short(c.p[k])}"
+    return f"cross-entropy of {len(c.p)} classes, {len(true)} of them possible:  −Σ y log p"
 
 
 def _step_lines(c: CrossEntropy) -> list[str]:
@@ -259,7 +259,7 @@ def _step_lines(c: CrossEntropy) -> list[str]:
 def _binary_step(c: CrossEntropy) -> list[str]:
     return [
         (
-            f"gradient by the logit z = {short(c.z[0])}:  p - y = {short(c.p[0])} - {short(c.y[0])}"
+            f"gradient by the logit z = {short(c.z[0])}:  p − y = {short(c.p[0])} − {short(c.y[0])}"
             f" = {short(c.gradient[0])}"
         ),
         (
@@ -274,9 +274,9 @@ def _classes_step(c: CrossEntropy) -> list[str]:
     width = min(max(5, *map(len, c.names)), 24)
     shown = _most_moved(c)
     lines = [
-        f"gradient by the logits: p - y; one step with learning rate {short(c.learning_rate)}",
+        f"gradient by the logits: p − y; one step with learning rate {short(c.learning_rate)}",
         (
-            f"  {'class':<{width}} {'p':>10} {'y':>8} {'p - y':>10} {'z':>10} {'z after':>10}"
+            f"  {'class':<{width}} {'p':>10} {'y':>8} {'p − y':>10} {'z':>10} {'z after':>10}"
             f" {'p after':>10}"
         ),
     ]
@@ -298,8 +298,8 @@ def _most_moved(c: CrossEntropy) -> list[int]:
 
 def _agreement(c: CrossEntropy) -> str:
     if math.isnan(c.disagreement):
-        return "no autodiff: a logit is infinite, no step changes it; p - y is the limit"
-    return f"autodiff (cr.grad) agrees to {in_words(c.disagreement)}"
+        return "no autodiff: a logit is infinite, no step changes it; p − y is the limit"
+    return f"autodiff (cr.grad) agrees to {short(c.disagreement, 1)}"
 
 
 def _change(c: CrossEntropy) -> str:

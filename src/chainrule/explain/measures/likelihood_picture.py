@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from chainrule.explain.drawing import Axes, Figure
+from chainrule.explain.words import short
 
 #: Probability, target and loss before a step; probability and loss behind it.
 Before = tuple[np.ndarray, np.ndarray, float]
@@ -22,7 +23,7 @@ def picture(
 ) -> str:
     """The picture as SVG."""
     p, y, loss = before
-    said = f"Cross-entropy {loss:.4g} nats"
+    said = f"Cross-entropy {short(loss)} nats"
     fig = Figure(720, 380 if is_binary else 760, said, _told(p, y, loss, after))
     high = 1.0 if is_binary else 0.5
     _curve(fig, is_binary, before, after, (0.0, 0.0, 1.0, high))
@@ -34,8 +35,8 @@ def picture(
 def _told(p: np.ndarray, y: np.ndarray, loss: float, after: After) -> str:
     k = int(np.argmax(y))
     return (
-        f"Probability {p[k]:.4g} has the loss {loss:.4g} nats; behind one step it is"
-        f" {after[0][k]:.4g}, and the loss {after[1]:.4g}."
+        f"Probability {short(p[k])} has the loss {short(loss)} nats; behind one step it is"
+        f" {short(after[0][k])}, and the loss {short(after[1])}."
     )
 
 
@@ -55,18 +56,18 @@ def _curve(
     if is_binary:
         _binary(ax, at, float(y[0]), is_soft)
     else:
-        ax.line(at, -np.log(at), "-log p", color=0)
+        ax.line(at, -np.log(at), "−log p", color=0)
     if not is_binary and is_soft:
         return  # the loss is no function of one probability
     _points(ax, float(p[k]), loss, float(after[0][k]), after[1])
 
 
 def _binary(ax: Axes, at: np.ndarray, y: float, is_soft: bool) -> None:
-    ax.line(at, -np.log(at), "y = 1: -log p", color=0, dash=y == 0.0, width=2)
-    ax.line(at, -np.log1p(-at), "y = 0: -log(1 - p)", color=1, dash=y == 1.0, width=2)
+    ax.line(at, -np.log(at), "y = 1: −log p", color=0, dash=y == 0.0, width=2)
+    ax.line(at, -np.log1p(-at), "y = 0: −log(1 − p)", color=1, dash=y == 1.0, width=2)
     if is_soft:
         mixed = -y * np.log(at) - (1 - y) * np.log1p(-at)
-        ax.line(at, mixed, f"y = {y:.3g}", color=2)
+        ax.line(at, mixed, f"y = {short(y, 3)}", color=2)
 
 
 def _points(ax: Axes, p: float, loss: float, p_after: float, loss_after: float) -> None:
@@ -95,7 +96,7 @@ def _bars(
     ax.bars(at, p[kept], "p", color=0, width=0.24)
     ax.bars(at + 0.26, p_after[kept], "p after", color=2, width=0.24)
     ax = fig.axes(
-        f"class{note}", "p - y", x_names=shown, box=(0.5, 0.5, 0.5, 0.5),
+        f"class{note}", "p − y", x_names=shown, box=(0.5, 0.5, 0.5, 0.5),
         title="Gradient by each logit",
     )  # fmt: skip
     ax.bars(at, gradient[kept], color=1, width=0.6)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.diagnosis.finding import in_words
+from chainrule.data.words import count
 from chainrule.errors import DataError, ShapeError
 from chainrule.explain.measures.given import numbers, same_length
 from chainrule.explain.measures.residuals_picture import picture
-from chainrule.explain.shown import counted, plain, short, shown, told
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 
 #: Squares of what is larger cannot be added up.
 _LARGEST: Final = 1e150
@@ -118,11 +119,11 @@ def _lines(r: Residuals) -> list[str]:
     n = len(r.y)
     lines = [
         (
-            f"residuals y - predicted over {counted(n, 'row')}: root mean square"
+            f"residuals y − predicted over {count(n, 'row')}: root mean square"
             f" {short(r.rmse)}{unit}, mean size {short(r.mae)}{unit}"
         ),
         f"  R² {short(r.r2)}" if not math.isnan(r.r2) else "  R² is not defined: y does not vary",
-        f"  bias {short(r.bias)}{unit}{_bias(r)}",
+        f"  bias {short(r.bias, beside=r.mae)}{unit}{_bias(r)}",
     ]
     worst = np.argsort(-np.abs(r.residuals), kind="stable")[:3]
     said = ", ".join(f"row {k}: {short(r.residuals[k])}" for k in worst)
@@ -139,4 +140,4 @@ def _bias(r: Residuals) -> str:
         return ""
     error = float(np.std(r.residuals, ddof=1)) / math.sqrt(n)
     is_chance = abs(r.bias) <= 2 * error
-    return f" ± {in_words(error, 2)}: {'none beyond chance' if is_chance else 'more than chance'}"
+    return f" ± {short(error, 2)}: {'none beyond chance' if is_chance else 'more than chance'}"

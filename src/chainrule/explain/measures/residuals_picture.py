@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from chainrule.explain.drawing import Figure
+from chainrule.explain.words import short
 
 #: Points that are drawn of more.
 _MOST: Final = 5000
@@ -20,7 +21,7 @@ def picture(y: np.ndarray, predicted: np.ndarray, residuals: np.ndarray, unit: s
     suffix = f" ({unit})" if unit else ""
     fig = Figure(
         720, 660, f"Residuals{some}",
-        f"{len(y):,} rows; residuals from {residuals.min():.4g} to {residuals.max():.4g}.",
+        f"{len(y):,} rows; residuals from {short(residuals.min())} to {short(residuals.max())}.",
     )  # fmt: skip
     ax = fig.axes(
         f"predicted{suffix}", f"actual{suffix}", box=(0.0, 0.0, 0.5, 0.55),

@@ -9,7 +9,8 @@ import numpy as np
 from chainrule.explain.numbers.jacobians import Jacobian
 from chainrule.explain.numbers.layers import Layer
 from chainrule.explain.numbers.visits import Visit
-from chainrule.explain.numbers.words import plain
+from chainrule.explain.numbers.words import in_brief
+from chainrule.explain.shown import plain
 
 if TYPE_CHECKING:
     from chainrule.explain.numbers.backpropagation import Backpropagation
@@ -20,24 +21,25 @@ Array = Any
 def as_json(found: Backpropagation) -> dict[str, Any]:
     """Plain dicts, lists and numbers; of arrays above 64 numbers their measures."""
     worst, compared, count = found.agreement
-    return {
-        "loss": plain(float(found.loss)),
+    own = {
+        "loss": found.loss,
         "unit": found.unit,
         "rows": found.rows,
         "row": found.row,
-        "gradients": {name: plain(np.asarray(g)) for name, g in found.gradients.items()},
+        "gradients": {name: np.asarray(g) for name, g in found.gradients.items()},
         "layers": [_of_layer(layer) for layer in found.layers],
         "visits": [_of_visit(visit) for visit in found.visits],
-        "agreement": {"largest": plain(worst), "compared": compared, "passed_on": count},
+        "agreement": {"largest": worst, "compared": compared, "passed_on": count},
         "findings": list(found.findings),
         "nonfinite": found.nonfinite,
         "example_gradient_norms": _all(found.example_norms),
     }
+    return plain(own, in_brief)
 
 
 def _all(x: Array | None) -> list[Any] | None:
     """Every number of an array."""
-    return None if x is None else [plain(float(v)) for v in x]
+    return None if x is None else [float(v) for v in x]
 
 
 def _of_layer(layer: Layer) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _of_layer(layer: Layer) -> dict[str, Any]:
         "number": layer.number, "name": layer.name, "kind": layer.kind, "where": layer.where,
         "visits": list(layer.visits), "shape": list(layer.shape), "value": _numbers(layer.value),
         "delta": _numbers(layer.delta), "zeros": layer.zeros,
-        "dead": None if layer.dead is None else list(layer.dead), "gain": plain(layer.gain),
+        "dead": None if layer.dead is None else list(layer.dead), "gain": layer.gain,
         "gradients": {g.to: _numbers(g.gradient) for g in layer.leaves},
         "passed": [
             {"to": g.to, "layer": g.source, "gradient": _numbers(g.gradient),
@@ -70,12 +72,12 @@ def _of_jacobian(jacobian: Jacobian) -> dict[str, Any]:
     matrix = jacobian.matrix
     return {
         "shape": list(jacobian.shape), "kind": jacobian.kind,
-        "frobenius": plain(jacobian.frobenius), "spectral": plain(jacobian.spectral),
-        "matrix": None if matrix is None else plain(np.asarray(matrix)),
+        "frobenius": jacobian.frobenius, "spectral": jacobian.spectral,
+        "matrix": None if matrix is None else np.asarray(matrix),
     }  # fmt: skip
 
 
 def _numbers(x: Any) -> Any:
     if isinstance(x, dict):
         x = tuple(x.values())
-    return plain([np.asarray(v) for v in x]) if isinstance(x, tuple) else plain(np.asarray(x))
+    return [np.asarray(v) for v in x] if isinstance(x, tuple) else np.asarray(x)

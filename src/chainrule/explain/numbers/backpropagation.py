@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.diagnosis.flow import Flow
 from chainrule.errors import TrainingError
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.numbers.animation import animated
 from chainrule.explain.numbers.as_json import as_json
 from chainrule.explain.numbers.boxes import box_drawing
@@ -34,9 +34,11 @@ from chainrule.explain.numbers.tables import (
     nodes_html,
 )
 from chainrule.explain.numbers.visits import Visit, visits_of
-from chainrule.explain.numbers.words import aligned, wrapped
+from chainrule.explain.numbers.words import aligned
 from chainrule.explain.page import figure, fragment, paragraph
+from chainrule.explain.shown import told
 from chainrule.explain.subject import Subject, subject_of
+from chainrule.explain.words import short
 from chainrule.losses import Loss
 from chainrule.tracing.lines import place
 from chainrule.tracing.trees import tree_map
@@ -138,8 +140,7 @@ class Backpropagation:
         return nodes_html(self.visits, "Operations, as backpropagation visits them")
 
     def __str__(self) -> str:
-        notes = "\n".join(wrapped(line, "  ") for line in self.notes())
-        return f"{wrapped(self.headline())}\n\n{self.table()}\n\n{notes}".rstrip()
+        return f"{told([self.headline()])}\n\n{self.table()}\n\n{told(self.notes())}".rstrip()
 
     __repr__ = __str__
 
@@ -153,7 +154,7 @@ class Backpropagation:
             which = ", one row"
         return (
             f"Backpropagation: loss {short(self.loss, 5)}{unit}{which};"
-            f" {_count(len(self.visits), 'operation')} in {_count(len(self.layers), 'layer')},"
+            f" {count(len(self.visits), 'operation')} in {count(len(self.layers), 'layer')},"
             " the loss first"
         )
 
@@ -185,8 +186,8 @@ class Backpropagation:
         over = spread(norms)
         mean = norm(tuple(g for name, g in self.gradients.items() if name not in data))
         said = (
-            f"One example's gradient is {short(over.smallest)} … {short(over.largest)} long, median"
-            f" {short(over.median)}; their mean's length is {short(mean)}."
+            f"One example's gradient is {short(over.smallest, 3)} … {short(over.largest, 3)} long, median"
+            f" {short(over.median, 3)}; their mean's length is {short(mean, 3)}."
         )
         return [said]
 
@@ -310,7 +311,3 @@ def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     left_out = len(rows) - LINES
     note = ("", f"… {left_out:,} more lines …", *[""] * (len(rows[0]) - 2))
     return [*rows[: LINES // 2], note, *rows[-LINES // 2 :]]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

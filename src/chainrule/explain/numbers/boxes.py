@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chainrule.explain.drawing.canvas import element, escape, fill, stroke
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import shorten, width
 from chainrule.explain.drawing.words import label
@@ -21,6 +20,7 @@ from chainrule.explain.numbers.paper import BOLD, EDGE, LINE, Sheet, line, share
 from chainrule.explain.numbers.pieces import is_data_name
 from chainrule.explain.numbers.placing import Placed, placed
 from chainrule.explain.numbers.words import shape_text, shown
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.numbers.backpropagation import Backpropagation
@@ -143,7 +143,7 @@ def _box(group: Sequence[Layer], data: set[str]) -> Box:
         lines.append(f"∂{name} {shown(given.gradient, 2)}")
     if len(leaves) > 3:
         rest = float(np.hypot.reduce([given.norm for given in leaves[3:]]))
-        lines.append(f"∂{len(leaves) - 3} more ‖{short(rest)}‖")
+        lines.append(f"∂{len(leaves) - 3} more ‖{short(rest, 3)}‖")
     if last.dead is not None and last.dead[0]:
         lines.append(f"{last.dead[0]} of {last.dead[1]} units 0")
     return Box(title, path, tuple(lines), tuple(layer.number for layer in group))
@@ -263,7 +263,7 @@ def _told(passed: Sequence[Array]) -> str:
     is_number = (
         len(passed) == 1 and not isinstance(passed[0], tuple | dict) and np.size(passed[0]) == 1
     )
-    return short(float(np.ravel(passed[0])[0]) if is_number else norm(tuple(passed)))
+    return short(float(np.ravel(passed[0])[0]) if is_number else norm(tuple(passed)), 3)
 
 
 def _ports(

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.explain.drawing.canvas import element, stroke
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import width
 from chainrule.explain.drawing.words import label
@@ -17,6 +16,7 @@ from chainrule.explain.numbers.jacobians import Diagonal, Jacobian, Product
 from chainrule.explain.numbers.layers import Given
 from chainrule.explain.numbers.paper import EDGE, LINE, Sheet, heat
 from chainrule.explain.numbers.words import shape_text
+from chainrule.explain.words import short
 
 Array = Any
 #: Matrices of no more rows and columns than this are written out in numbers.
@@ -165,7 +165,7 @@ def _extent(x: Array) -> tuple[float, float]:
 
 def _columns(x: Array) -> list[float]:
     """The width of each column of a matrix that is written out."""
-    return [max(width(short(float(v)), SIZE) for v in column) + 10 for column in x.T]
+    return [max(width(short(float(v), 3), SIZE) for v in column) + 10 for column in x.T]
 
 
 def _numbers(x: Array, left: float, top: float) -> str:
@@ -179,7 +179,7 @@ def _numbers(x: Array, left: float, top: float) -> str:
     for column, room in zip(x.T, _columns(x), strict=True):
         right += room
         parts += [
-            label(short(float(v)), right - 4, top + (k + 0.95) * LINE, "end", kind="n")
+            label(short(float(v), 3), right - 4, top + (k + 0.95) * LINE, "end", kind="n")
             for k, v in enumerate(column)
         ]
     return "".join(parts)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chainrule.explain.drawing.canvas import element, escape, fill, stroke
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import width, wrap
 from chainrule.explain.drawing.words import label
@@ -25,6 +24,7 @@ from chainrule.explain.numbers.paper import (
     share,
     smooth,
 )
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.numbers.backpropagation import Backpropagation
@@ -152,7 +152,7 @@ class _Drawing:
         wide = 2 + 9 * share(size, top)
         begin, end = ends[0] - 12, ends[1] + 12
         arrow = line([(begin, y), (end, y)], 1, wide, head=9 + wide)
-        told = label(f"‖{short(size)}‖", (begin + end) / 2, y + 1.5 * SIZE, "middle", 1)
+        told = label(f"‖{short(size, 3)}‖", (begin + end) / 2, y + 1.5 * SIZE, "middle", 1)
         self.sheet.group(arrow + told, layers, is_back=True)
 
     def _legend(self) -> list[str]:
@@ -170,10 +170,10 @@ class _Drawing:
         for units in self.chain[1:]:
             delta = np.asarray(units.delta, np.float64)
             first = np.argsort(-np.abs(np.nan_to_num(delta)))[:3]
-            some = ", ".join(f"unit {k}: {short(float(delta[k]))}" for k in first)
+            some = ", ".join(f"unit {k}: {short(float(delta[k]), 3)}" for k in first)
             parts.append(
                 f"{units.title} ({units.kind}), {len(units.value)} units, ∂L/∂W of length"
-                f" {short(norm(units.gradient))}, largest δ at {some}"
+                f" {short(norm(units.gradient), 3)}, largest δ at {some}"
             )
         return "From the loss back: " + "; ".join(reversed(parts)) + "."
 
@@ -290,7 +290,7 @@ def _weight_line(
     places: Sequence[tuple[float, float]], name: str, weight: float, gradient: float, top: float
 ) -> str:  # fmt: skip
     size = share(abs(gradient), top)
-    told = f"{name} = {short(weight)}, ∂L/∂w = {short(gradient)}"
+    told = f"{name} = {short(weight, 3)}, ∂L/∂w = {short(gradient, 3)}"
     colour = 1 if gradient > 0 else 0
     return element(
         "path", element("title", escape(told)), d=smooth(places, upright=False),

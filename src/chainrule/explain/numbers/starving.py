@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.diagnosis.flow import RATIO, Flow, LeafFlow
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.numbers.layers import Layer
 from chainrule.explain.numbers.norms import norm
+from chainrule.explain.words import short
 
 Array = Any
 #: A layer through which a gradient loses or gains less than this factor is not worth a word.
@@ -48,11 +48,13 @@ def _compared(flow: Flow, layers: Sequence[Layer]) -> list[str]:
     first, last = weights[0], weights[-1]
     times = "as large as" if 1 / 1.5 < flow.ratio < 1.5 else f"{_factor(flow.ratio)} than"
     said = f"An element's gradient in {first.name} is {times} in {last.name}"
-    said += f" (root mean square {short(first.typical)} and {short(last.typical)})"
+    said += f" (root mean square {short(first.typical, 3)} and {short(last.typical, 3)})"
     gains = [layer for layer in layers[1:] if layer.gain is not None and layer.gain > 0]
     worst = min(gains, key=lambda layer: layer.gain or 0.0, default=None)
     if worst is not None and worst.gain is not None and worst.gain < 1 / _PLAIN:
-        said += f"; it shrinks most on its way through {worst.title}, to {short(worst.gain)} of it"
+        said += (
+            f"; it shrinks most on its way through {worst.title}, to {short(worst.gain, 3)} of it"
+        )
     return [said + "."]
 
 
@@ -90,4 +92,6 @@ def _is_weight(name: str, layers: Sequence[Layer]) -> bool:
 
 
 def _factor(ratio: float) -> str:
-    return f"{short(ratio)} times larger" if ratio > 1 else f"{short(1 / ratio)} times smaller"
+    return (
+        f"{short(ratio, 3)} times larger" if ratio > 1 else f"{short(1 / ratio, 3)} times smaller"
+    )

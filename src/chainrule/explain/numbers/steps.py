@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.numbers.equation import drawn, equation_of
 from chainrule.explain.numbers.jacobians import Diagonal, Product, Selection, Unformed
 from chainrule.explain.numbers.layers import Given, Layer
 from chainrule.explain.numbers.norms import norm
 from chainrule.explain.numbers.visits import Visit
 from chainrule.explain.numbers.words import RULES, jacobian_text, shape_text, shown
+from chainrule.explain.words import short
 
 if TYPE_CHECKING:
     from chainrule.explain.numbers.backpropagation import Backpropagation
@@ -172,7 +172,7 @@ def _formula(layer: Layer) -> str:
 def _described(x: object) -> str:
     """A number, some numbers, or the length, range and zeros of many."""
     if isinstance(x, tuple | dict):
-        return f"length {short(norm(x))}."
+        return f"length {short(norm(x), 3)}."
     values = np.asarray(x, np.float64)
     if values.size <= 4:
         return f"{shown(values, 4)}."
@@ -180,7 +180,7 @@ def _described(x: object) -> str:
         low, high = float(np.min(values)), float(np.max(values))
     zeros = float(np.mean(values == 0))
     silent = f", {zeros:.0%} zeros" if zeros else ""
-    return f"length {short(norm(values))}, from {short(low)} to {short(high)}{silent}."
+    return f"length {short(norm(values), 3)}, from {short(low, 3)} to {short(high, 3)}{silent}."
 
 
 def _listed(names: Sequence[str]) -> str:

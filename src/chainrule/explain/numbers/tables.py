@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.numbers.layers import Given, Layer
 from chainrule.explain.numbers.rows import delta_spread
 from chainrule.explain.numbers.visits import Passed, Visit
 from chainrule.explain.numbers.words import RULES, jacobian_text, shape_text, shown
 from chainrule.explain.page import table
+from chainrule.explain.words import short
 
 Row = tuple[str, ...]
 LAYER_HEAD: Final[Row] = ("", "layer", "quantity", "shape", "value or ‖·‖", "more")
@@ -36,7 +36,7 @@ def _of_layer(layer: Layer, rows: int | None) -> Iterator[Row]:
     blank = ("", "")
     over = None if rows is None else delta_spread(layer, rows)
     more = (
-        f"a row's own: {short(over.smallest)} … {short(over.largest)}, median {short(over.median)}"
+        f"a row's own: {short(over.smallest, 3)} … {short(over.largest, 3)}, median {short(over.median, 3)}"
         if over
         else ""
     )
@@ -62,7 +62,7 @@ def _zeros(layer: Layer) -> str:
 
 def _typical(given: Given) -> str:
     size = np.size(given.gradient)
-    return f"root mean square {short(given.norm / size**0.5)}" if size > 3 else ""
+    return f"root mean square {short(given.norm / size**0.5, 3)}" if size > 3 else ""
 
 
 def node_rows(visits: Sequence[Visit]) -> list[Row]:

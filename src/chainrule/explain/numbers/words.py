@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.explain.drawing.numbers import short
 from chainrule.explain.numbers.jacobians import SHOWN, Jacobian
 from chainrule.explain.numbers.norms import norm
+from chainrule.explain.shown import WIDTH
+from chainrule.explain.words import several, short
 
 Array = Any
-#: The widest line of a terminal.
-WIDTH: Final = 100
 #: What goes to an operand, by operation: J and what it does to δ. ``y`` is the result.
 RULES: Final[dict[str, str]] = {
     "add": "δ as it is",
@@ -60,13 +59,13 @@ def shown(x: Any, most: int = 3) -> str:
         ('−0.5', '[1, 2]', '‖10‖')
     """
     if isinstance(x, tuple | dict):
-        return f"‖{short(norm(x))}‖"
+        return f"‖{short(norm(x), 3)}‖"
     x = np.asarray(x)
     if x.ndim == 0:
-        return short(float(x))
+        return short(float(x), 3)
     if 0 < x.size <= most:
-        return f"[{', '.join(short(float(v)) for v in np.ravel(x))}]"
-    return f"‖{short(norm(x))}‖" if x.size else "empty"
+        return f"[{several(np.ravel(x), 3)}]"
+    return f"‖{short(norm(x), 3)}‖" if x.size else "empty"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -83,12 +82,12 @@ def jacobian_text(jacobian: Jacobian) -> str:
     """Its size, its structure and its norms."""
     found = jacobian.matrix
     if found is not None and found.size == 1:
-        return f"J {short(float(found[0, 0]))}"
+        return f"J {short(float(found[0, 0]), 3)}"
     parts = [f"J {jacobian}"]
     if jacobian.frobenius is not None:
-        parts.append(f"‖J‖ {short(jacobian.frobenius)}")
+        parts.append(f"‖J‖ {short(jacobian.frobenius, 3)}")
     if jacobian.spectral is not None:
-        parts.append(f"σ {short(jacobian.spectral)}")
+        parts.append(f"σ {short(jacobian.spectral, 3)}")
     return ", ".join(parts)
 
 
@@ -122,39 +121,14 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "")
     return "\n".join(lines)
 
 
-def wrapped(text: str, indent: str = "") -> str:
-    """A sentence in lines of a terminal; a word that is wider than a line is cut."""
-    lines: list[str] = []
-    for word in text.split():
-        word = cut(word, WIDTH - len(indent))
-        if lines and len(lines[-1]) + 1 + len(word) <= WIDTH:
-            lines[-1] += f" {word}"
-        else:
-            lines.append((indent if lines else "") + word)
-    return "\n".join(lines)
-
-
-def plain(x: Any) -> Any:
-    """JSON's types: what is not finite as text, more than 64 numbers as their measures."""
-    if isinstance(x, dict):
-        return {str(key): plain(value) for key, value in x.items()}
-    if isinstance(x, list | tuple):
-        return [plain(value) for value in x]
-    if isinstance(x, np.ndarray):
-        return plain(x.tolist()) if x.size <= SHOWN else measures(x)
-    if isinstance(x, np.generic):
-        return plain(x.item())
-    if isinstance(x, float) and not np.isfinite(x):
-        return str(x)
-    return x
-
-
-def measures(x: Array) -> dict[str, Any]:
-    """Norm, smallest, largest, mean, share of zeros of many numbers."""
+def in_brief(x: Array) -> Any:
+    """All numbers of a small array; norm, smallest, largest, mean, share of zeros of many."""
+    if x.size <= SHOWN:
+        return x.tolist()
     with np.errstate(all="ignore"):
         wide = np.asarray(x, np.float64)
         found = {
             "norm": norm(wide), "min": float(np.min(wide)), "max": float(np.max(wide)),
             "mean": float(np.mean(wide)), "zeros": float(np.mean(wide == 0)),
         }  # fmt: skip
-    return {"shape": list(np.shape(x)), **{key: plain(value) for key, value in found.items()}}
+    return {"shape": list(np.shape(x)), **found}

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chainrule.explain.page.style import SCOPED
+from chainrule.explain.words import short, signed
 
 #: What reads as a number: a sign, digits with commas or a point, a power of ten, a unit sign.
 _NUMBER: Final = re.compile(
-    r"[+−–-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+−-]?\d+)?(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?\s?%?|[+−-]?∞|NaN|nan|—|"
+    r"[+−–-]?(\d[\d,]*\.?\d*|\.\d+)([eE][+−-]?\d+)?([×·]10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?\s?%?|[+−-]?∞|NaN|nan|—|"
     r"[+−-]?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
 )
 #: Letters from which on a cell is not squeezed into a narrow column.
@@ -133,9 +134,7 @@ def _cell(value: Any) -> Html:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Html(escape("" if value is None else value))
-    return Html(
-        escape(f"{value:,}" if isinstance(value, int) else f"{value:.4g}").replace("-", "−")
-    )
+    return Html(signed(f"{abs(value):,}", value) if isinstance(value, int) else short(value))
 
 
 def _row(row: Sequence[Html], kinds: Sequence[str]) -> str:

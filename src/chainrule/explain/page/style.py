@@ -53,6 +53,7 @@ text-align:left;vertical-align:top;background:transparent;max-width:28rem}}
 .cr-page tbody th{{font-weight:600}}
 .cr-page svg.cr-picture{{display:block}}
 .cr-page math{{font-size:1.1em}}
+.cr-page th:has(math),.cr-page td:has(math){{max-width:none;white-space:nowrap}}
 .cr-page .cr-formula{{overflow-x:auto;overflow-y:hidden;padding:.3em .1em;margin:.6em 0}}
 .cr-page details{{margin:.8em 0}}
 .cr-page summary{{cursor:pointer}}

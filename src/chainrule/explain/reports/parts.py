@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 from chainrule import __version__
 from chainrule.explain.page import Section, document, escape, fragment, paragraph, section
+from chainrule.explain.shown import wrapped
 from chainrule.runs.files import cannot, write_file
-
-_WIDE = 98
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +41,8 @@ class Part:
 
     def __str__(self) -> str:
         says = [f"not shown: {said}" if self.is_missing else said for said in self.says]
-        lines = [line for said in says for line in textwrap.wrap(said, _WIDE)]
-        return "\n".join([self.title, *(f"  {line}" for line in lines)])
+        lines = [line for said in says for line in wrapped(f"  {said}", hang=0)]
+        return "\n".join([self.title, *lines])
 
 
 @dataclass(frozen=True, eq=False)

@@ -278,9 +278,9 @@ def _is_named(formula: Expr) -> bool:
 
 
 def said(own: Symbol) -> str:
-    """The shape in words: "10 × 128"."""
+    """The shape in words: "10 × 128", "128 numbers"."""
     shape = own.shape or ()
-    return " × ".join(map(str, shape)) if shape else ""
+    return f"{shape[0]} numbers" if len(shape) == 1 else " × ".join(map(str, shape))
 
 
 def _symbols(engine: Engine, reading: Reading) -> tuple[Named, ...]:
@@ -307,7 +307,7 @@ def _symbols(engine: Engine, reading: Reading) -> tuple[Named, ...]:
 def _meaning(name: str, v: Value, own: Symbol) -> str:
     what = "matrix" if v.rank == 2 else "vector" if v.rank == 1 else "number"
     size = said(own)
-    kind = f"{what} of {size}" if v.rank == 1 else f"{what} {size}".strip()
+    kind = f"{what} of {v.shape[0]}" if v.rank == 1 else f"{what} {size}".strip()
     if v.rank > 2:
         kind = f"array {size}"
     return f"{name}: {kind}" if name and name != own.name else kind

@@ -101,7 +101,19 @@ def _rectifier(v: Value, make: Maker) -> Value | None:
             x = a if _is_mask(b, a) else b if _is_mask(a, b) else None
         case _:
             x = None
-    return None if x is None or not x.live else make("relu", (x,), v.data, _relu)
+    if x is None or not x.live or _differs_at_zero(v, x):
+        return None
+    return make("relu", (x,), v.data, _relu)
+
+
+def _differs_at_zero(v: Value, x: Value) -> bool:
+    """Whether an x that is 0 has here another slope than 𝟏[x > 0], which is 0."""
+    if np.all(x.data != 0):
+        return False
+    if v.op != "where":
+        return True
+    condition, chosen, _ = v.inputs
+    return condition.op != ("less_equal" if chosen.number == 0 else "greater")
 
 
 def _relu(x: Any) -> Any:

@@ -13,8 +13,9 @@ from chainrule.explain.page import figure, table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
 from chainrule.explain.reports.sections.short import best_epoch
-from chainrule.explain.reports.sections.words import plain, value_with
+from chainrule.explain.reports.sections.words import value_with
 from chainrule.explain.reports.told import Told
+from chainrule.explain.shown import plain
 
 #: A loss that spans more than this is drawn on a logarithmic axis.
 _SPAN: Final = 20.0

@@ -15,8 +15,9 @@ from chainrule.explain.page import figure, table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
 from chainrule.explain.reports.sections.curves import smoothed
-from chainrule.explain.reports.sections.words import number, plain
 from chainrule.explain.reports.told import Snapshot
+from chainrule.explain.shown import plain
+from chainrule.explain.words import short
 from chainrule.tracing.trees import flatten, named_leaves
 from chainrule.training.measures import NORM_OF
 
@@ -111,7 +112,7 @@ def _picture(context: Context, course: _Course, shapes: Mapping[str, tuple[int, 
         raise TrainingError("the gradient is exactly 0 at every parameter")
     made = Figure(
         height=360, title="Length of the gradient at each parameter",
-        description=" ".join(f"{n}: {number(v[0])} to {number(v[-1])}." for n, v in drawn.items()),
+        description=" ".join(f"{n}: {short(v[0], 3)} to {short(v[-1], 3)}." for n, v in drawn.items()),
     )  # fmt: skip
     x = context.axis if course.is_recorded else "update"
     axes = made.axes(x=x, y="|∇| of the loss", y_scale="log")
@@ -140,8 +141,15 @@ def _rows(context: Context, course: _Course) -> Iterator[list[Any]]:
     for name, values in course.norms.items():
         first, last = float(values[0]), float(values[-1])
         size = sizes.get(name, 1)
-        share = number(last / first, 2) if first else "—"
-        yield [name or "params", size, number(first), number(last), share, number(last / size**0.5)]
+        share = short(last / first, 2) if first else "—"
+        yield [
+            name or "params",
+            size,
+            short(first, 3),
+            short(last, 3),
+            share,
+            short(last / size**0.5, 3),
+        ]
 
 
 def _judged(course: _Course, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ def _judged(course: _Course, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str
     if not (math.isfinite(first) and math.isfinite(last) and last > 0):
         return ()
     said = (
-        f"At the end, the gradient of one number of {weights[0]} is {number(first / last, 2)} times"
+        f"At the end, the gradient of one number of {weights[0]} is {short(first / last, 2)} times"
         f" that of one of {weights[-1]} (root mean squares)."
     )
     return (said,)

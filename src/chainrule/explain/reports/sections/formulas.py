@@ -6,7 +6,7 @@ from chainrule.explain.formulas.front import formulas as derived
 from chainrule.explain.page import unwrapped
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.reports.sections.words import plain
+from chainrule.explain.shown import plain
 
 
 def formulas(context: Context) -> Part:

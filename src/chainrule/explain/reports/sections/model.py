@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import ChainruleError
 from chainrule.explain.page import table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.reports.sections.words import count
 from chainrule.explain.reports.told import Told
 from chainrule.nn import summary
 from chainrule.tracing.trees import flatten, named_leaves

@@ -9,7 +9,8 @@ from chainrule.explain.landscape.noise import noise as along
 from chainrule.explain.page import figure, listing
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.reports.sections.words import number, plain
+from chainrule.explain.shown import plain
+from chainrule.explain.words import short
 
 _TITLE = "Noise of the gradient"
 
@@ -28,8 +29,8 @@ def noise(context: Context) -> Part:
         raise TrainingError("every update takes all rows: there is no noise between batches")
     batch = int(context.told.history.batch[-1])
     said = (
-        f"At the end, the gradient of a batch of {batch:,} is {number(share, 2)} parts noise to one"
-        f" of slope (as squares): about {number(share * batch, 2)} rows would make both equal, the"
+        f"At the end, the gradient of a batch of {batch:,} is {short(share, 2)} parts noise to one"
+        f" of slope (as squares): about {short(share * batch, 2)} rows would make both equal, the"
         ' noise scale. To have it at every update, train with record="noise_scale".'
     )
     return Part("noise", _TITLE, (said,), numbers={"noise_to_slope": plain(float(share))})
@@ -42,7 +43,7 @@ def _over_run(context: Context, scale: np.ndarray) -> Part:
     above = float(np.mean(scale[good] > batch[good]))
     course = (
         "The noise scale B̂ = tr Σ / |G|² is the batch at which noise and slope are equal: it went"
-        f" from {number(first, 2)} rows early to {number(last, 2)} at the end."
+        f" from {short(first, 2)} rows early to {short(last, 2)} at the end."
     )
     mostly = (
         f"In {100 * above:.0f} % of the updates it was larger than the batch: there, more than half"

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import TrainingError
 from chainrule.explain.drawing import Figure, Kind
 from chainrule.explain.page import figure, table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.reports.sections.words import count, number, plain
+from chainrule.explain.shown import plain
+from chainrule.explain.words import short
 
 _LISTED: Final = 40
 _NAMES: Final = {"learning_rate": "learning rate", "batch": "batch (rows)"}
@@ -43,7 +45,7 @@ def _picture(context: Context, name: str, values: np.ndarray) -> str:
     said = _NAMES[name]
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     scale: Kind = "log" if low > 0 and high > 50 * low else "linear"
-    told = f"From {number(values[0])} to {number(values[-1])}, highest {number(high)}."
+    told = f"From {short(values[0], 3)} to {short(values[-1], 3)}, highest {short(high, 3)}."
     made = Figure(
         height=300, title=f"{said[:1].upper()}{said[1:]} of each update", description=told
     )
@@ -61,9 +63,9 @@ def _says(known: dict[str, np.ndarray], moving: dict[str, np.ndarray]) -> Iterat
         said = {"learning_rate": "learning rate", "batch": "batch"}[name]
         unit = " rows" if name == "batch" else ""
         if name in moving:
-            yield f"The {said} went from {number(values[0])} to {number(values[-1])}{unit}."
+            yield f"The {said} went from {short(values[0], 3)} to {short(values[-1], 3)}{unit}."
         else:
-            yield f"The {said} was {number(values[0])}{unit} at every update."
+            yield f"The {said} was {short(values[0], 3)}{unit} at every update."
 
 
 def _decided(decisions: list[dict[str, Any]]) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.explain.page import table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.reports.sections.words import count, plain, value_with
+from chainrule.explain.reports.sections.words import value_with
 from chainrule.explain.reports.told import Told
+from chainrule.explain.shown import plain
 from chainrule.tracing.trees import flatten
 
 
