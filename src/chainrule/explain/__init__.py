@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import Any
 
 #: Public name: the module that it lives in. Imported when first used, as the extras are.
 _HOME: dict[str, str] = {
-    "Derivation": "chainrule.explain.formulas.derivation",
-    "formulas": "chainrule.explain.formulas.front",
+    "Derivation": "chainrule.explain.derivations.derivation",
+    "formulas": "chainrule.explain.derivations.front",
     "Backpropagation": "chainrule.explain.numbers.backpropagation",
     "backpropagation": "chainrule.explain.numbers.backpropagation",
     "calibration": "chainrule.explain.measures.calibration",
     "confusion": "chainrule.explain.measures.confusion",
-    "convexity": "chainrule.explain.convexity.front",
+    "convexity": "chainrule.explain.proofs.front",
     "critical_point": "chainrule.explain.landscape.critical",
     "cross_entropy": "chainrule.explain.measures.likelihood",
     "loss": "chainrule.explain.measures.curve",
@@ -48,17 +46,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Face(ModuleType):
-    """This package: ``explain.formulas`` is the function, although a package has that name too.
-
-    Python binds a package to its parent's attribute when it is first imported, by whomever.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face

@@ -1,4 +1,4 @@
-"""What explanations share: a fragment for a notebook, lines for a terminal, plain values for JSON."""
+"""What explanations share: a fragment for a notebook, lines for a terminal, plain values."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any, Final, TypeAlias, overload
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from chainrule.explain.page import figure, fragment, listing
 from chainrule.explain.words import short
 
-__all__ = ["WIDTH", "plain", "short", "shown", "told", "wrapped"]
+__all__ = ["WIDTH", "plain", "plain_value", "short", "shown", "told", "wrapped"]
 #: Of a line in a terminal.
 WIDTH: Final = 100
 #: How an array stands in plain values.
@@ -41,11 +41,7 @@ def wrapped(line: str, hang: int = 2) -> list[str]:
     return textwrap.wrap(line, WIDTH, subsequent_indent=indent) or [""]
 
 
-@overload
-def plain(value: Mapping[str, Any], array: ArrayPlain | None = None) -> dict[str, Any]: ...
-@overload
-def plain(value: Any, array: ArrayPlain | None = None) -> Any: ...
-def plain(value: Any, array: ArrayPlain | None = None) -> Any:
+def plain(value: Mapping[str, Any], array: ArrayPlain | None = None) -> dict[str, Any]:
     """Dicts, lists and numbers; what is not finite as text, which JSON can hold.
 
     ``array`` says what stands for an array, if not all its numbers.
@@ -54,17 +50,22 @@ def plain(value: Any, array: ArrayPlain | None = None) -> Any:
         >>> plain({"p": np.array([0.5, np.inf]), "n": np.int64(2)})
         {'p': [0.5, 'inf'], 'n': 2}
     """
+    return {str(name): plain_value(x, array) for name, x in value.items()}
+
+
+def plain_value(value: Any, array: ArrayPlain | None = None) -> Any:
+    """As ``plain``, of anything."""
     match value:
         case np.ndarray() if array is not None:
-            return plain(array(value))
+            return plain_value(array(value))
         case np.ndarray() if value.dtype.kind != "f" or np.isfinite(value).all():
             return value.tolist()
         case np.ndarray() | np.generic():
-            return plain(value.tolist())
+            return plain_value(value.tolist())
         case Mapping():
-            return {str(name): plain(x, array) for name, x in value.items()}
+            return plain(value, array)
         case list() | tuple():
-            return [plain(x, array) for x in value]
+            return [plain_value(x, array) for x in value]
         case float() if not math.isfinite(value):
             return str(value)
         case None | bool() | int() | float() | str():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.formulas.symbolic.derive import derive
-from chainrule.explain.formulas.symbolic.numerals import numeral
-from chainrule.explain.formulas.symbolic.scalars import TooLarge
+from chainrule.explain.derivations.symbolic.derive import derive
+from chainrule.explain.derivations.symbolic.numerals import numeral
+from chainrule.explain.derivations.symbolic.scalars import TooLarge
 from chainrule.explain.notation import evaluate, unicode
 from chainrule.explain.subject import subject_of
 

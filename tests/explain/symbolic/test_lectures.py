@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.formulas.symbolic.derive import derive
+from chainrule.explain.derivations.symbolic.derive import derive
 from chainrule.explain.notation import unicode
 from chainrule.explain.subject import subject_of
 

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from chainrule.explain.formulas.symbolic.derive import derive
-from chainrule.explain.formulas.symbolic.tree import size
+from chainrule.explain.derivations.symbolic.derive import derive
+from chainrule.explain.derivations.symbolic.tree import size
 from chainrule.explain.notation import latex, mathml, unicode
 from chainrule.explain.subject import subject_of
 from tests.explain.symbolic.programs import random_program

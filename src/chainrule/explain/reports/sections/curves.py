@@ -15,7 +15,7 @@ from chainrule.explain.reports.parts import Part
 from chainrule.explain.reports.sections.short import best_epoch
 from chainrule.explain.reports.sections.words import value_with
 from chainrule.explain.reports.told import Told
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 
 #: A loss that spans more than this is drawn on a logarithmic axis.
 _SPAN: Final = 20.0
@@ -40,7 +40,7 @@ def curves(context: Context) -> Part:
     body = "".join(figure(svg, captions.get(name, "")) for name, svg in pictures.items())
     return Part(
         "curves", "Learning curves", tuple(_says(told)), body + _epoch_table(told), pictures,
-        {"epochs": plain(told.history.epochs)},
+        {"epochs": plain_value(told.history.epochs)},
     )  # fmt: skip
 
 

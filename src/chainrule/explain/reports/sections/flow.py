@@ -16,7 +16,7 @@ from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
 from chainrule.explain.reports.sections.curves import smoothed
 from chainrule.explain.reports.told import Snapshot
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 from chainrule.explain.words import short
 from chainrule.tracing.trees import flatten, named_leaves
 from chainrule.training.measures import NORM_OF
@@ -47,7 +47,7 @@ def flow(context: Context) -> Part:
     return Part(
         "flow", "Gradient flow by layer", (course.said, *_judged(course, shapes)),
         figure(picture) + shown, {"flow": picture},
-        {"gradient_norms": {n: plain([v[0], v[-1]]) for n, v in course.norms.items()}},
+        {"gradient_norms": {n: plain_value([v[0], v[-1]]) for n, v in course.norms.items()}},
     )  # fmt: skip
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chainrule.explain.formulas.front import formulas as derived
+from chainrule.explain.derivations.front import formulas as derived
 from chainrule.explain.page import unwrapped
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 
 
 def formulas(context: Context) -> Part:
@@ -18,5 +18,5 @@ def formulas(context: Context) -> Part:
         " gradient of each parameter by the chain rule, factor by factor; every formula was"
         " evaluated as it is printed and compared with automatic differentiation."
     )
-    numbers = {"difference": plain(float(found.difference)), "latex": found.latex}
+    numbers = {"difference": plain_value(float(found.difference)), "latex": found.latex}
     return Part("formulas", "Formulas", (said,), unwrapped(found._repr_html_()), {}, numbers)

@@ -9,7 +9,7 @@ from chainrule.explain.landscape.noise import noise as along
 from chainrule.explain.page import figure, listing
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 from chainrule.explain.words import short
 
 _TITLE = "Noise of the gradient"
@@ -33,7 +33,7 @@ def noise(context: Context) -> Part:
         f" of slope (as squares): about {short(share * batch, 2)} rows would make both equal, the"
         ' noise scale. To have it at every update, train with record="noise_scale".'
     )
-    return Part("noise", _TITLE, (said,), numbers={"noise_to_slope": plain(float(share))})
+    return Part("noise", _TITLE, (said,), numbers={"noise_to_slope": plain_value(float(share))})
 
 
 def _over_run(context: Context, scale: np.ndarray) -> Part:
@@ -51,6 +51,6 @@ def _over_run(context: Context, scale: np.ndarray) -> Part:
     )
     found = along(context.told.history)
     svg = found.svg()
-    numbers = {"noise_scale": plain([first, last]), "above_batch": above}
+    numbers = {"noise_scale": plain_value([first, last]), "above_batch": above}
     body = figure(svg) + listing(str(found), "Noise in words")
     return Part("noise", _TITLE, (course, mostly), body, {"noise": svg}, numbers)

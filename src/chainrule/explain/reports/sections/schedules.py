@@ -13,7 +13,7 @@ from chainrule.explain.drawing import Figure, Kind
 from chainrule.explain.page import figure, table
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 from chainrule.explain.words import short
 
 _LISTED: Final = 40
@@ -37,7 +37,7 @@ def schedules(context: Context) -> Part:
     says = (*_says(known, moving), _decided(decisions))
     return Part(
         "schedules", "Learning rate and batch", tuple(filter(None, says)), body, pictures,
-        {"decisions": plain(decisions)},
+        {"decisions": plain_value(decisions)},
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
 from chainrule.explain.reports.sections.words import value_with
 from chainrule.explain.reports.told import Told
-from chainrule.explain.shown import plain
+from chainrule.explain.shown import plain_value
 from chainrule.tracing.trees import flatten
 
 
@@ -25,7 +25,7 @@ def short(context: Context) -> Part:
     body = table(["what", "value"], rows, "What was asked for, and what came of it")
     return Part(
         "short", "In short", tuple(_sentences(told)), body,
-        numbers={"facts": {name: plain(value) for name, value in _facts(context)}},
+        numbers={"facts": {name: plain_value(value) for name, value in _facts(context)}},
     )  # fmt: skip
 
 
