@@ -35,7 +35,7 @@ def test_the_lectures_single_sample():
     """dL/dw = 2x(wx + b - y) for one sample, in the text as well."""
     found = explain.squared_distance(1.0, x=2.0, w=3.0, b=0.5)
     assert found.line.gradient[0] == 2 * 2 * (3 * 2 + 0.5 - 1)
-    assert "2x(wx + b - y) = 22" in str(found)
+    assert "2x(wx + b − y) = 22" in str(found)
 
 
 def test_a_step_beyond_the_bound_is_called_too_large():

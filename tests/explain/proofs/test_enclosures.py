@@ -13,7 +13,7 @@ from chainrule.explain.proofs.guards import without_guards
 from chainrule.explain.proofs.precise import precise_value
 from chainrule.explain.proofs.program import program_of
 from chainrule.explain.subject import subject_of
-from tests.explain.convexity.table import CASES
+from tests.explain.proofs.table import CASES
 
 
 @pytest.mark.parametrize("name", sorted(iv.UNARY))

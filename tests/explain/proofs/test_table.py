@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.explain.proofs import Verdict, convexity
-from tests.explain.convexity.table import CASES, Case
+from tests.explain.proofs.table import CASES, Case
 
 _BY_NAME = {case.name: case for case in CASES}
 

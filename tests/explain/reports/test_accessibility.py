@@ -11,7 +11,7 @@ from axe_core_python.base import AXE_SCRIPT
 
 from chainrule.explain.page import document, section
 from chainrule.explain.reports import report
-from tests.explain.report import runs
+from tests.explain.reports import runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')

@@ -14,7 +14,7 @@ from chainrule.explain.reports import Told, report, snapshots_of, told_of
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.sections.curves import smoothed
 from chainrule.runs.folder import RunFolder
-from tests.explain.report import runs
+from tests.explain.reports import runs
 
 MADE = {"classifier": runs.classifier, "regression": runs.regression, "line": runs.line}
 

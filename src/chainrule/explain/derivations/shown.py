@@ -9,8 +9,7 @@ import numpy as np
 
 from chainrule.explain.notation import Expr, Negative, Number, latex, mathml, unicode
 from chainrule.explain.page import Html, fragment, paragraph, table
-from chainrule.explain.shown import WIDTH, wrapped
-from chainrule.explain.shown import plain as values
+from chainrule.explain.shown import WIDTH, plain_value, wrapped
 from chainrule.explain.words import short
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def plain(derivation: Derivation) -> dict[str, Any]:
     return {
         "kind": derivation.kind,
         "note": derivation.note,
-        "difference": values(derivation.difference),
+        "difference": plain_value(derivation.difference),
         "symbols": [
             {**_printed(n.symbol), "meaning": n.meaning, "value": _number(n.value)}
             for n in derivation.symbols
@@ -162,7 +161,7 @@ def _plain(step: Step) -> dict[str, Any]:
         "rule": step.rule,
         "note": step.note,
         "value": _number(step.value),
-        "difference": None if step.difference is None else values(step.difference),
+        "difference": None if step.difference is None else plain_value(step.difference),
     }
 
 
@@ -176,5 +175,5 @@ def _number(value: Any) -> Any:
         return None
     array = np.asarray(value)
     if array.size > _MOST_ELEMENTS:
-        return {"shape": list(array.shape), "norm": values(np.linalg.norm(array))}
-    return values(array)
+        return {"shape": list(array.shape), "norm": plain_value(np.linalg.norm(array))}
+    return plain_value(array)

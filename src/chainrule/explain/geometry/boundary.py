@@ -102,8 +102,7 @@ class DecisionBoundary(Result):
             for b in self.boundaries
         ]
         own["steps"] = [vars(step) for step in self.steps]
-        found = plain(own)
-        return found
+        return plain(own)
 
     def _lines(self) -> list[str]:
         return boundary_lines(self)

@@ -119,8 +119,7 @@ class LevelSet(Result):
         factors = [dict(zip(("name", "df", "dtheta"), row, strict=True)) for row in self.factors]
         checks = [vars(check) for check in self.checks]
         more = {"names": self.names, "path": path, "factors": factors, "checks": checks}
-        found = plain({k: getattr(self, k) for k in keys} | arrays | more)
-        return found
+        return plain({k: getattr(self, k) for k in keys} | arrays | more)
 
 
 def level_set(

@@ -100,8 +100,8 @@ def _angles(found: LevelSet) -> list[str]:
         worst = max(abs(a - 90) for a in found.random_angles)
         lines.append(
             f"  {len(found.random_angles)} paths on the level set in random directions of all"
-            f" {len(found.theta):,} dimensions: 90° to within {short(worst, 2)}°: the tangents lie in"
-            " the plane orthogonal to ∇f"
+            f" {len(found.theta):,} dimensions: 90° to within {short(worst, 2)}°: the tangents"
+            " lie in the plane orthogonal to ∇f"
         )
     return lines
 

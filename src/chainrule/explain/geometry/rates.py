@@ -74,8 +74,7 @@ class LearningRates(Result):
             {**vars(descent), "path": descent.path if few else None} for descent in self.descents
         ]
         own |= {"names": self.names[:100], "start": self.start[:100]}
-        found = plain(own)
-        return found
+        return plain(own)
 
     def _lines(self) -> list[str]:
         return rates_lines(self)

@@ -66,8 +66,7 @@ class Slice(Result):
         keys = ("a", "b", "loss", "share", "centre_loss", "path", "path_losses", "path_off", "rows")
         own = {k: getattr(self, k) for k in keys}
         own |= {"directions": self.directions.words, "labels": self.directions.labels}
-        found = plain({**own, "offset": self.directions.offset})
-        return found
+        return plain({**own, "offset": self.directions.offset})
 
     def _lines(self) -> list[str]:
         over = f", the mean over {count(self.rows, 'row')}" if self.rows else ""

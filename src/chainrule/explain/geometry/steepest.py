@@ -70,8 +70,7 @@ class SteepestAscent(Result):
         """The numbers, in JSON's types; of a long θ the first hundred entries."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         own |= {"theta": self.theta[:100], "gradient": self.gradient[:100]}
-        found = plain(own)
-        return found
+        return plain(own)
 
     def _lines(self) -> list[str]:
         name = self._field.name
@@ -105,8 +104,8 @@ class SteepestAscent(Result):
                 f" the gradient's own direction has |∇f| = {short(self.norm)}, and none has more"
             ),
             (
-                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error, 2)}: largest at 0°, 0 at"
-                " 90°, and −∇f is the direction of steepest descent"
+                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error, 2)}: largest at 0°,"
+                " 0 at 90°, and −∇f is the direction of steepest descent"
             ),
             (
                 f"measured with a step of h = {short(self.step)}: f(θ + h u) − f(θ) is largest,"

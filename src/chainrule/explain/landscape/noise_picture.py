@@ -16,8 +16,8 @@ def picture(
     has_effect = bool(np.isfinite(gain).any())
     fig = Figure(
         720, 880 if has_effect else 620, "How much of each step is noise",
-        f"|G|² from {short(signal[0], 3)} to {short(signal[-1], 3)}; noise of a batch from {short(noise[0], 3)} to"
-        f" {short(noise[-1], 3)}.",
+        f"|G|² from {short(signal[0])} to {short(signal[-1])}; noise of a batch from"
+        f" {short(noise[0])} to {short(noise[-1])}.",
     )  # fmt: skip
     at, parts = steps + 1, 3 if has_effect else 2
     high = 1 / parts

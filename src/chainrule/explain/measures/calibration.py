@@ -214,7 +214,10 @@ def _lines(c: Calibration) -> list[str]:
     if c.impossible:
         infinite = f" ({count(c.impossible, 'row')} of a class that was given probability 0)"
     lines = [
-        f"calibration over {count(c.rows, 'row')} of {count(c.classes, 'class', 'classes')}: {c.verdict}",
+        (
+            f"calibration over {count(c.rows, 'row')} of"
+            f" {count(c.classes, 'class', 'classes')}: {c.verdict}"
+        ),
         (
             f"  expected calibration error {c.calibration_error:.4f}, largest of a bin"
             f" {c.largest_error:.4f} (by chance alone up to {_noise(c):.4f})"

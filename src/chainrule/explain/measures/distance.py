@@ -272,8 +272,8 @@ def _of_squares(d: SquaredDistance) -> list[str]:
     return [
         "why squares:",
         (
-            f"  the sign is lost: the residuals sum to {short(np.sum(d.residuals), beside=total)}, their sizes to"
-            f" {short(total)}"
+            f"  the sign is lost: the residuals sum to"
+            f" {short(np.sum(d.residuals), beside=total)}, their sizes to {short(total)}"
         ),
         (
             f"  larger ones weigh more: row {worst} is off by {short(d.residuals[worst])}:"

@@ -186,8 +186,8 @@ class Backpropagation:
         over = spread(norms)
         mean = norm(tuple(g for name, g in self.gradients.items() if name not in data))
         said = (
-            f"One example's gradient is {short(over.smallest, 3)} … {short(over.largest, 3)} long, median"
-            f" {short(over.median, 3)}; their mean's length is {short(mean, 3)}."
+            f"One example's gradient is {short(over.smallest, 3)} … {short(over.largest, 3)} long,"
+            f" median {short(over.median, 3)}; their mean's length is {short(mean, 3)}."
         )
         return [said]
 

@@ -36,7 +36,8 @@ def _of_layer(layer: Layer, rows: int | None) -> Iterator[Row]:
     blank = ("", "")
     over = None if rows is None else delta_spread(layer, rows)
     more = (
-        f"a row's own: {short(over.smallest, 3)} … {short(over.largest, 3)}, median {short(over.median, 3)}"
+        f"a row's own: {short(over.smallest, 3)} … {short(over.largest, 3)}, median"
+        f" {short(over.median, 3)}"
         if over
         else ""
     )

@@ -112,7 +112,7 @@ def _picture(context: Context, course: _Course, shapes: Mapping[str, tuple[int, 
         raise TrainingError("the gradient is exactly 0 at every parameter")
     made = Figure(
         height=360, title="Length of the gradient at each parameter",
-        description=" ".join(f"{n}: {short(v[0], 3)} to {short(v[-1], 3)}." for n, v in drawn.items()),
+        description=" ".join(f"{n}: {short(v[0])} to {short(v[-1])}." for n, v in drawn.items()),
     )  # fmt: skip
     x = context.axis if course.is_recorded else "update"
     axes = made.axes(x=x, y="|∇| of the loss", y_scale="log")
@@ -142,14 +142,8 @@ def _rows(context: Context, course: _Course) -> Iterator[list[Any]]:
         first, last = float(values[0]), float(values[-1])
         size = sizes.get(name, 1)
         share = short(last / first, 2) if first else "—"
-        yield [
-            name or "params",
-            size,
-            short(first, 3),
-            short(last, 3),
-            share,
-            short(last / size**0.5, 3),
-        ]
+        ends = (short(first, 3), short(last, 3))
+        yield [name or "params", size, *ends, share, short(last / size**0.5, 3)]
 
 
 def _judged(course: _Course, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:

@@ -71,8 +71,8 @@ def _numbers(context: Context) -> Part:
         offset + factor * actual.ravel(), offset + factor * predicted.ravel(), unit=told.target
     )
     said = (
-        f"On {name}, predictions are off by {short(shown.rmse, 3)} (root mean square), with a bias of"
-        f" {short(shown.bias, 2)}; they explain {100 * shown.r2:.1f} % of the target's variance."
+        f"On {name}, predictions are off by {short(shown.rmse, 3)} (root mean square), with a bias"
+        f" of {short(shown.bias, 2)}; they explain {100 * shown.r2:.1f} % of the target's variance."
     )
     svg = shown.svg()
     body = figure(svg) + listing(str(shown), "Residuals in words")
