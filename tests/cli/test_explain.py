@@ -116,3 +116,25 @@ def test_what_is_wrong_is_one_clear_line(chainrule, iris_run, loss, arguments, w
     failed = chainrule("explain", *[places.get(a, a) for a in arguments], code=2)
     assert words in failed.stderr
     assert failed.stdout == ""
+
+
+def test_a_scaled_target_is_said_to_be_scaled(chainrule, penguins_run, tmp_path):
+    """Not "target²" of a number that is in standard deviations; the row is that of the file."""
+    shown = chainrule("explain", penguins_run, "--row", 4).stdout
+    assert "(body_mass_g −" in shown
+    assert "sd²" in shown
+    assert "target²" not in shown
+    assert "the table says 3450" in shown
+    gone = chainrule("explain", penguins_run, "--row", 3, status=2)
+    assert "no 'body_mass_g' in that row" in gone.stderr
+    page = tmp_path / "run.html"
+    said = chainrule("explain", penguins_run, "--report", page).stdout
+    assert "target²" not in said
+    assert "target as trained on" in page.read_text()
+
+
+def test_axes_of_a_boundary_say_that_they_are_scaled(chainrule, iris_run, tmp_path):
+    page = tmp_path / "iris.html"
+    chainrule("explain", iris_run, "--report", page)
+    assert "petal_length_cm (scaled)" in page.read_text()
+    assert "class setosa" in page.read_text()

@@ -9,20 +9,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.cli.explained import told_of_run
+from chainrule.cli.explained import loss_with_unit, scaling_words, told_of_run
 from chainrule.cli.functions import function_and_arguments, names_a_function
 from chainrule.cli.outcome import OptionError
 from chainrule.cli.report import section
 from chainrule.cli.source import load
-from chainrule.cli.terms import Predicted, check_values, network_target
+from chainrule.cli.terms import SCALED, Predicted, check_values, network_target
 from chainrule.cli.trained import Trained
 from chainrule.cli.view import View
 from chainrule.data.extras import Table
-from chainrule.data.prepare import with_target
+from chainrule.data.prepare import check_names, with_target
+from chainrule.data.values import present
 from chainrule.data.words import count
 from chainrule.errors import DataError
 from chainrule.explain.reports.build import report
 from chainrule.explain.reports.overview import PARTS, USUAL, Overview, overview
+from chainrule.explain.words import short
 from chainrule.runs.files import write_file
 from chainrule.tracing.trees import tree_map
 
@@ -111,8 +113,9 @@ def _explain_function(options: ExplainOptions, view: View) -> None:
 def _explain_row(options: ExplainOptions, view: View) -> None:
     trained = Trained.open(Path(options.what))
     row = options.row or 0
-    rows = _rows(options, trained)
-    one, source = _row(rows, row), rows.source
+    data = options.data or _trained_on(trained)
+    one, source = _row(load(data, trained.schema.text_columns()).table, row, data), data
+    _check_target(trained, one, row, source)
     x = trained.schema.encode(one)
     target = trained.schema.target
     values = target.values(one[target.name])
@@ -121,13 +124,17 @@ def _explain_row(options: ExplainOptions, view: View) -> None:
     predicted = trained.predict(one)
     with view.busy("explaining"):
         found = overview(
-            _wide(trained.model), trained.setup.terms.function, _wide((x, y)),
+            _wide(trained.model), loss_with_unit(trained.setup.terms), _wide((x, y)),
             wrt=options.wrt or None,
             show=options.parts(_OF_A_ROW), title=f"{trained.path.name}: row {row} of {source}",
             brute_force=options.brute_force,
         )  # fmt: skip
     said = _prediction(trained, predicted)
     _show_row(view, trained, one, row, source, said)
+    _show_target(view, trained, y)
+    section(view.console, "x", "the columns as the network sees them: numbers scaled to mean 0,"
+            " categories as 0 and 1")
+    view.console.print()
     _show(options, view, found, {"run": options.what, "row": row, "data": source, "says": said})
 
 
@@ -159,14 +166,22 @@ def _trained_on(trained: Trained) -> str:
     return str(path)
 
 
-def _row(rows: _Rows, row: int) -> Table:
-    size = rows.table.num_rows
+def _row(table: Table, row: int, source: str) -> Table:
+    size = table.num_rows
     if not 0 <= row < size:
         raise DataError(
-            f"--row {row}: {rows.source} has {count(size, 'row')} with a target",
+            f"--row {row}: {source} has {count(size, 'row')}",
             hint=f"rows are counted from 0: --row {size - 1} is the last",
         )
-    return rows.table.slice(row, 1)
+    return table.slice(row, 1)
+
+
+def _check_target(trained: Trained, one: Table, row: int, source: str) -> None:
+    """A row whose target is not known has no loss."""
+    name = trained.schema.target.name
+    check_names(one, name)
+    if not present(one[name]).all():
+        raise DataError(f"--row {row}: {source} has no {name!r} in that row: it has no loss")
 
 
 def _wide(tree: Any) -> Any:
@@ -195,7 +210,16 @@ def _show_row(
     section(view.console, "Row", f"{number} of {source}", shown, *more)
     says = ", ".join(f"{name} {value:.4g}" for name, value in said.items())
     section(view.console, "Says", f"{says}; the table says {record[target.name]}")
-    view.console.print()
+
+
+def _show_target(view: View, trained: Trained, y: Any) -> None:
+    """What y is below: the number of a class, or a scaled target."""
+    target, number = trained.schema.target, float(np.ravel(y)[0])
+    if target.classes:
+        named = ", ".join(f"{k} = {name}" for k, name in enumerate(target.classes[:_MOST_COLUMNS]))
+        section(view.console, "y", f"y = {number:.0f}, of the classes {named}")
+    elif trained.setup.terms.loss in SCALED:
+        section(view.console, "y", f"y = {short(number)} = {scaling_words(target)}")
 
 
 # -- a run as a page -------------------------------------------------------------------------------

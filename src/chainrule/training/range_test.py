@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Final, Literal
 
 import numpy as np
-from scipy.signal import lfilter
 
 from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
@@ -339,10 +339,15 @@ def _smooth(losses: np.ndarray) -> np.ndarray:
     """Exponential averages with bias correction, forwards and backwards: no lag either way."""
 
     def one_way(x: np.ndarray) -> np.ndarray:
-        weights = lfilter([1 - _KEEP], [1, -_KEEP], np.ones_like(x))
-        return np.asarray(lfilter([1 - _KEEP], [1, -_KEEP], x) / weights)
+        return _averaged(x) / _averaged(np.ones_like(x))
 
     return one_way(one_way(losses)[::-1])[::-1]
+
+
+def _averaged(x: np.ndarray) -> np.ndarray:
+    """Exponential averages that begin at 0. (SciPy's lfilter would cost a second of imports.)"""
+    parts = ((1 - _KEEP) * x).tolist()
+    return np.array(list(accumulate(parts, lambda mean, part: part + _KEEP * mean)))
 
 
 def _noise(losses: np.ndarray) -> float:

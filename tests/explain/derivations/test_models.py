@@ -178,6 +178,7 @@ def test_a_network_of_a_hundred_thousand_numbers_says_that_it_is_shown_by_layers
     assert len(str(found).splitlines()) < 50
 
 
+@pytest.mark.slow
 def test_five_hundred_operations_in_a_row_stay_short_lines() -> None:
     """Long formulas get letters, long sums partial sums."""
 
@@ -204,3 +205,10 @@ def test_brute_force_of_a_network_says_why_not() -> None:
     data = (rng.normal(size=(2, 20)), np.array([1, 0]))
     with pytest.raises(TrainingError, match="brute force"):
         formulas(nn.MLP([20, 40, 2], rng=0), losses.cross_entropy, data, brute_force=True)
+
+
+def test_formulas_of_nan_do_not_agree():
+    model = nn.Linear(np.full((2, 2), np.nan), np.zeros(2))
+    found = formulas(model, losses.cross_entropy, (np.ones((1, 2)), np.array([1])))
+    assert "cannot be told" in str(found)
+    assert "agree with automatic" not in str(found)

@@ -131,6 +131,7 @@ def test_little_or_nothing_is_drawn_without_an_error(values, log):
     assert_legible(figure)
 
 
+@pytest.mark.slow
 def test_a_line_of_a_million_steps_keeps_its_extremes_and_stays_small():
     """The highest and the lowest of all points are among those that are drawn."""
     y = np.random.default_rng(0).normal(size=1_000_000)

@@ -129,3 +129,15 @@ def test_what_does_not_fit_is_refused(theta, x, y, error):
     """With the shapes in the message."""
     with pytest.raises(error, match="decision_boundary"):
         explain.decision_boundary(theta, x, y)
+
+
+def test_features_that_are_not_drawn_count_for_accuracy_and_twins():
+    """Of a bent model of more features: its own accuracy, and no row is another's twin."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    x[:, :2] = np.round(x[:, :2])  # twins in what is drawn
+    model = nn.MLP([4, 8, 2], rng=0)
+    y = np.asarray(model(x.astype(np.float32))).argmax(axis=1)
+    found = explain.decision_boundary(model, x, y, features=(0, 1))
+    assert (found.accuracy, found.held, found.torn) == (1.0, 2, 0)
+    assert "the model's 2 others at their means" in str(found)

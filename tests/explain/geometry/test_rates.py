@@ -17,7 +17,7 @@ def mse(w, b, x, y):
     return np.mean((y - (w * x + b)) ** 2)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_quadratic_has_one_of_each_and_the_bound(seed):
     """λ_max against numpy's eigenvalues; the four outcomes; the sweep turns at 2/λ_max."""
     rng = np.random.default_rng(seed)
@@ -99,3 +99,24 @@ def test_rates_and_steps_are_above_0(options):
     """Else a message with what was given."""
     with pytest.raises(TrainingError, match="learning_rates"):
         explain.learning_rates(lambda w: w**2, 1.0, **options)
+
+
+def test_a_saddle_has_no_rate_at_which_descent_converges():
+    """λ_min < 0: below 2/λ_max too it runs away, and no share of an endless way is told."""
+    found = explain.learning_rates(lambda w, b: w**2 - 4 * b**2, 1.0, 0.1)
+    assert found.bends_down
+    assert set(found.outcomes) <= {"falling", "diverging"}
+    assert "runs away at any rate" in str(found)
+    flat = explain.learning_rates(lambda w, b: w**2 + b, 1.0, 0.1)
+    assert "if f has a minimum" in str(flat)
+
+
+def test_an_orbit_of_two_points_does_not_settle():
+    """sin beyond 2/λ_max: the descent ends in steps to and fro at one loss."""
+    found = explain.learning_rates(np.sin, 1.0, rates=[1.0, 2.2])
+    assert found.outcomes == ("good", "not settling")
+
+
+def test_a_rate_near_the_bound_is_slow_and_not_too_small():
+    found = explain.learning_rates(lambda a, b: (1 - a) ** 2 + 100 * (b - a * a) ** 2, -1.0, 1.0)
+    assert found.outcomes[:3] == ("too small", "slow", "slow")

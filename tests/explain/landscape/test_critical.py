@@ -48,6 +48,7 @@ KNOWN = [
     ("far up", lambda x, y: 1e6 + x**4 - y**4, (0.0, 0.0), "saddle", True),
     ("far out", lambda x, y: (x - 1e6) ** 2 + y**2, (1e6, 0.0), "minimum", False),
 ]  # fmt: skip
+DRAWN = ("x² - y²", "1 - x⁴ - y⁴", "valley", "|x| + |y|", "dead", "its start", "tiny", "far out")
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,16 @@ def test_a_known_point_is_called_by_its_name(f, point, kind, is_open):
     else:
         assert found.escape is None
     assert max(map(len, str(found).splitlines())) <= 100
-    minidom.parseString(found.svg())
     json.dumps(found.to_json(), allow_nan=False)
 
 
-@pytest.mark.parametrize(("seed", "n"), [(k, n) for k in range(6) for n in (2, 5, 12)])
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_kind_is_drawn_and_so_are_very_small_and_very_large_numbers(name):
+    f, point = next(case[1:3] for case in KNOWN if case[0] == name)
+    minidom.parseString(explain.critical_point(f, *point).svg())
+
+
+@pytest.mark.parametrize(("seed", "n"), [(k, n) for k in range(4) for n in (2, 5, 12)])
 def test_a_random_quadratic_in_random_axes_is_decided_by_its_signs(seed, n):
     """Eigenvalues drawn, axes turned, moved from the origin; zeros among some of them."""
     rng = np.random.default_rng((seed, n))
@@ -116,6 +122,7 @@ def _balanced():
     return np.concatenate([x, -x]), np.repeat([0, 1], 40)
 
 
+@pytest.mark.slow
 def test_a_two_layer_network_with_zero_weights_stands_on_a_saddle():
     """Of a balanced problem: no gradient, but the two layers together bend both ways."""
     model = tree_map(np.zeros_like, nn.MLP([3, 4, 2], activation="tanh", rng=0))
@@ -132,6 +139,7 @@ def test_a_two_layer_network_with_zero_weights_stands_on_a_saddle():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_deeper_one_with_zero_weights_has_no_second_derivative_to_tell():
     """Three layers: the weights' Hessian is 0 there, and the order of the fall is 3."""
     model = tree_map(np.zeros_like, nn.MLP([3, 4, 4, 2], activation="tanh", rng=0))

@@ -167,6 +167,7 @@ def test_each_descent_sees_the_budget_and_no_more():
     assert "the same for all" in str(found)
 
 
+@pytest.mark.slow
 def test_rates_are_looked_for_where_none_is_given_and_pictures_hold():
     """A range test for each batch; text within 100 letters; plain JSON."""
     rng = np.random.default_rng(0)

@@ -164,3 +164,10 @@ def test_a_column_of_one_is_a_list():
         explain.residuals(np.ones((4, 2)), np.zeros((4, 2)))
     with pytest.raises(DataError):
         explain.calibration(np.full((3, 2), 0.7), [0, 1, 0])
+
+
+def test_perfect_probabilities_are_calibrated():
+    y = np.arange(500) % 2
+    found = explain.calibration(y * 1.0, y)
+    assert found.verdict.startswith("calibrated")
+    assert len(found.outside) == 0

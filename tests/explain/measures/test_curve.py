@@ -72,3 +72,11 @@ def test_a_loss_without_a_value_is_no_curve():
     """The message holds the output."""
     with pytest.raises(TrainingError, match="-1"):
         explain.loss(lambda output, y: np.log(output), -1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["huber", "squared_error", "absolute_error", "quantile"])
+def test_the_lowest_loss_is_where_the_target_is(name):
+    """Found between the points of the curve, and not at one of them."""
+    found = explain.loss(name, 0.5, 0.9876)
+    np.testing.assert_allclose(found.lowest, [[0.9876, 0.0]], atol=1e-6)
+    assert "near 0.988: 0 " in str(found)

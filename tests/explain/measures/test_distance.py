@@ -11,6 +11,7 @@ import pytest
 
 from chainrule import explain
 from chainrule.errors import ChainruleError, DataError, TrainingError
+from chainrule.explain.measures.residuals_picture import _drawn
 
 
 @pytest.mark.parametrize("n", [1, 2, 17])
@@ -89,3 +90,20 @@ def test_text_and_json_hold_for_any_size(n):
     assert max(map(len, str(found).splitlines())) <= 100
     json.dumps(found.to_json(), allow_nan=False)
     assert len(found.svg()) < 500_000
+
+
+def test_a_logarithm_is_advised_only_for_a_positive_target():
+    rng = np.random.default_rng(0)
+    predicted = np.linspace(1.0, 100.0, 200)
+    y = predicted * np.exp(0.3 * rng.normal(size=200))
+    assert "a logarithm" in str(explain.residuals(y, predicted))
+    shifted = str(explain.residuals(y - 50, predicted - 50))
+    assert "grow with the prediction" in shifted
+    assert "logarithm" not in shifted
+
+
+def test_the_largest_residual_of_many_is_drawn():
+    y = np.zeros(20_000)
+    y[1] = 7.0
+    assert 1 in _drawn(y)
+    assert len(_drawn(y)) <= 5000

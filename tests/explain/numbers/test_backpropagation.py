@@ -263,3 +263,12 @@ def test_what_has_no_gradient_is_refused_as_grad_refuses_it():
     """The error of ``cr.grad``, though less was tried before."""
     with pytest.raises(ChainruleError, match="floor"):
         backpropagation(lambda w: np.sum(np.floor(w)), np.ones(2))
+
+
+def test_nan_is_not_said_to_agree_with_nan():
+    model = nn.MLP([2, 3, 2], rng=0)
+    leaves, structure = flatten(model)
+    broken = unflatten(structure, [x * np.nan for x in leaves])
+    found = backpropagation(broken, losses.cross_entropy, (np.ones((1, 2)), np.array([1])))
+    assert "NaN" in found.nonfinite
+    assert not any("local Jacobians" in note for note in found.notes())

@@ -53,6 +53,7 @@ def test_structure_and_norms_are_those_of_the_full_matrix(name):
     assert jacobian.spectral == pytest.approx(np.linalg.norm(full, 2), rel=1e-7)
 
 
+@pytest.mark.slow
 def test_large_products_are_held_by_their_factor():
     """128 × 784 weights: J of 128 × 100,352 numbers is 128 blocks of 1 × 784."""
     model, x = nn.MLP([784, 128, 10], rng=0), RNG.normal(size=(1, 784)).astype(np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule import losses, nn, optim
+from chainrule.explain.reports import report
 
 ROWS = 120
 
@@ -45,3 +46,12 @@ def line():
 
     start = {"w": np.array(0.0), "b": np.array(0.0)}
     return cr.train(start, loss, (x, 3 * x + 1), optimizer=optim.SGD(0.1), epochs=5)
+
+
+MADE = {"classifier": classifier, "regression": regression, "line": line}
+
+
+@cache
+def reported(name):
+    """The report of one of these runs, made once for all tests."""
+    return report(MADE[name](), title=f"A {name} & <co>")

@@ -10,7 +10,6 @@ import pytest
 from axe_core_python.base import AXE_SCRIPT
 
 from chainrule.explain.page import document, section
-from chainrule.explain.reports import report
 from tests.explain.reports import runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -52,14 +51,11 @@ def violations(page, folder, width, dark):
     ]
 
 
-@pytest.fixture(scope="module")
-def page():
-    return report(runs.classifier()).html()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1200])
-def test_a_report_has_no_violation(page, tmp_path, width, dark):
+@pytest.mark.parametrize(
+    ("width", "dark"), [(360, False), (1200, True)], ids=["phone, light", "wide, dark"]
+)
+def test_a_report_has_no_violation(tmp_path, width, dark):
+    page = runs.reported("classifier").html()
     assert violations(page, tmp_path, width, dark) == []
 
 

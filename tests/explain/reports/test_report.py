@@ -1,5 +1,6 @@
 """The report of a run: whole, offline, true to the run, and never without a reason."""
 
+import dataclasses
 import json
 import re
 
@@ -9,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import explain, losses, nn, optim
+from chainrule.diagnosis.finding import Finding
 from chainrule.errors import RunError, TrainingError
 from chainrule.explain.reports import Told, report, snapshots_of, told_of
 from chainrule.explain.reports.context import Context
@@ -16,17 +18,10 @@ from chainrule.explain.reports.sections.curves import smoothed
 from chainrule.runs.folder import RunFolder
 from tests.explain.reports import runs
 
-MADE = {"classifier": runs.classifier, "regression": runs.regression, "line": runs.line}
 
-
-@pytest.fixture(scope="module")
-def reports():
-    return {name: report(make(), title=f"A {name} & <co>") for name, make in MADE.items()}
-
-
-@pytest.mark.parametrize("name", sorted(MADE))
-def test_a_report_is_one_strict_page_that_loads_nothing(reports, name):
-    page = reports[name].html()
+@pytest.mark.parametrize("name", sorted(runs.MADE))
+def test_a_report_is_one_strict_page_that_loads_nothing(name):
+    page = runs.reported(name).html()
     html5lib.HTMLParser(strict=True).parse(page)
     assert "<script" not in page
     assert not re.search(r'(src|href)="(?!#|data:image/png)', page)
@@ -35,9 +30,9 @@ def test_a_report_is_one_strict_page_that_loads_nothing(reports, name):
     assert len(page.encode()) < 5e6
 
 
-@pytest.mark.parametrize("name", sorted(MADE))
-def test_ids_of_a_report_are_its_own_and_every_link_has_its_place(reports, name):
-    tree = html5lib.HTMLParser(namespaceHTMLElements=False).parse(reports[name].html())
+@pytest.mark.parametrize("name", sorted(runs.MADE))
+def test_ids_of_a_report_are_its_own_and_every_link_has_its_place(name):
+    tree = html5lib.HTMLParser(namespaceHTMLElements=False).parse(runs.reported(name).html())
     ids = [e.get("id") for e in tree.iter() if e.get("id")]
     named = [e.get("aria-labelledby") for e in tree.iter() if e.get("aria-labelledby")]
     links = [e.get("href")[1:] for e in tree.iter("a")]
@@ -46,21 +41,21 @@ def test_ids_of_a_report_are_its_own_and_every_link_has_its_place(reports, name)
     assert set(links) <= set(ids)
 
 
-def test_a_classifier_has_every_section(reports):
-    assert [part.name for part in reports["classifier"].parts if part.is_missing] == []
+def test_a_classifier_has_every_section():
+    assert [part.name for part in runs.reported("classifier").parts if part.is_missing] == []
 
 
-def test_what_cannot_be_shown_says_why_in_one_line(reports):
-    missing = {part.name: part.says for part in reports["line"].parts if part.is_missing}
+def test_what_cannot_be_shown_says_why_in_one_line():
+    missing = {part.name: part.says for part in runs.reported("line").parts if part.is_missing}
     assert missing["predictions"] == (
         "the loss is a function: what the model predicts is not known",
     )
-    assert "Not shown" in reports["line"].html()
+    assert "Not shown" in runs.reported("line").html()
 
 
-@pytest.mark.parametrize("name", sorted(MADE))
-def test_a_report_is_text_data_and_pictures_too(reports, name):
-    made = reports[name]
+@pytest.mark.parametrize("name", sorted(runs.MADE))
+def test_a_report_is_text_data_and_pictures_too(name):
+    made = runs.reported(name)
     told = json.loads(json.dumps(made.to_json(), allow_nan=False))
     assert [s["name"] for s in told["sections"]] == [part.name for part in made.parts]
     assert all(len(line) <= 100 for line in str(made).splitlines())
@@ -68,12 +63,12 @@ def test_a_report_is_text_data_and_pictures_too(reports, name):
     assert made._repr_html_().startswith('<div class="cr-page">')
 
 
-def test_the_accuracy_is_that_of_the_rows_held_out(reports):
+def test_the_accuracy_is_that_of_the_rows_held_out():
     """The section's number, worked out anew from the model and the rows."""
     run = runs.classifier()
     x, y = run._problem.validation
     right = float(np.mean(np.asarray(cr.predict(run.model, x)).argmax(axis=1) == y))
-    found = reports["classifier"].part("predictions")
+    found = runs.reported("classifier").part("predictions")
     assert found.numbers["confusion"]["accuracy"] == pytest.approx(right)
     assert f"{100 * right:.1f} %" in found.says[0]
 
@@ -99,8 +94,8 @@ def test_gradient_norms_at_the_end_are_those_of_autodiff():
         )
 
 
-def test_recorded_gradient_norms_are_drawn_at_every_update(reports):
-    said = reports["classifier"].part("flow").says[0]
+def test_recorded_gradient_norms_are_drawn_at_every_update():
+    said = runs.reported("classifier").part("flow").says[0]
     assert "recorded at every update" in said
     unrecorded = report(runs.regression(), sections="flow").part("flow")
     assert "parameter_gradient_norms" in unrecorded.says[0]
@@ -244,3 +239,35 @@ def test_a_run_that_was_not_made_here_is_told_in_the_same_terms():
     made = report(told, sections=("short", "curves"))
     assert "not shown" not in str(made.part("curves"))
     assert ">a<" in made.part("short").body
+
+
+def test_a_diagnosis_with_notes_does_not_say_that_there_are_none():
+    noted = Finding("note", "dead units", "3 of 6 units are 0")
+    told = dataclasses.replace(told_of(runs.line()), findings=(noted,))
+    says = report(told, sections=["diagnosis"]).part("diagnosis").says[0]
+    assert "dead units" in says
+    assert "Nothing to complain" not in says
+
+
+def test_classes_on_the_decision_boundary_have_their_names():
+    made = report(runs.classifier(), classes=["out", "in"], sections=["boundary"])
+    svg = "".join(made.part("boundary").pictures.values())
+    assert "class in" in svg
+    assert "class 1" not in svg
+
+
+def test_predictions_say_on_which_side_they_are_in_which_unit():
+    says = report(runs.regression(), target="price", sections=["predictions"]).parts[0].says[0]
+    assert re.search(r"off by \S+ price \(root mean square\), on average .* too (low|high)", says)
+
+
+def test_overfitting_is_said_where_the_training_loss_fell_meanwhile():
+    for last, said in ((0.1, True), (0.9, False)):
+        epochs = [
+            {"epoch": 1, "step": 1, "loss": 0.5, "validation_loss": 0.5},
+            {"epoch": 2, "step": 2, "loss": last, "validation_loss": 0.8},
+        ]
+        told = told_of(runs.line())
+        history = dataclasses.replace(told.history, epochs=epochs)
+        made = report(dataclasses.replace(told, history=history), sections=["curves"])
+        assert ("overfitting" in " ".join(made.parts[0].says)) is said

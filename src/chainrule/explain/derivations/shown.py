@@ -41,7 +41,10 @@ def text(derivation: Derivation) -> str:
 
 def agreement(derivation: Derivation) -> str:
     """How well formulas and automatic differentiation agree, in words."""
-    compared = sum(step.difference is not None for step in derivation.steps)
+    of = [step for step in derivation.steps if step.difference is not None]
+    if any(np.isnan(np.asarray(x, float)).any() for s in of for x in (s.value, s.reference)):
+        return "Some of the numbers are NaN here: how far formulas agree cannot be told."
+    compared = len(of)
     return (
         f"{compared} formulas, evaluated as printed in float64, agree with automatic"
         f" differentiation to {_short(derivation.difference)}"

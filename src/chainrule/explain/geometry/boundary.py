@@ -70,10 +70,12 @@ class DecisionBoundary(Result):
         is_linear: whether the scores are an affine map of the features; measured.
         boundaries: one for each pair of classes, of a linear classifier; else empty.
         shown: the one of ``boundaries`` whose θ is drawn.
-        accuracy: part of the rows whose class has the largest score.
+        accuracy: part of the rows whose class has the model's largest score.
         steps: what one SGD update on one example does to the θ that is drawn.
         learning_rate: of those updates.
         varying: which columns of x vary; a constant one, such as ones for a bias, adds to θ₀.
+        held: how many features more the model has, that are not drawn and stay at their means.
+        torn: rows that share all features, drawn or not, with one of another class.
     """
 
     x: np.ndarray
@@ -87,6 +89,8 @@ class DecisionBoundary(Result):
     steps: tuple[ExampleStep, ...]
     learning_rate: float
     varying: np.ndarray
+    held: int
+    torn: int
     _classifier: Classifier
 
     def _draw(self) -> dict[str, str]:
@@ -95,7 +99,9 @@ class DecisionBoundary(Result):
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, in JSON's types, without the data."""
-        keys = ("names", "classes", "is_linear", "shown", "accuracy", "learning_rate")
+        keys = (
+            "names", "classes", "is_linear", "shown", "accuracy", "learning_rate", "held", "torn",
+        )  # fmt: skip
         own = {k: getattr(self, k) for k in keys}
         own["boundaries"] = [
             {**vars(b), "theta": b.theta[:100], "separates": b.separates, "distances": None}
@@ -149,7 +155,8 @@ def decision_boundary(
     found = classifier_of(model, rows, bias)
     labels, known = _fitting(labels, known, found.classes)
     words = _names(names, rows.shape[1])
-    varying = _varying(rows)
+    varying, width, torn = _varying(rows), rows.shape[1], _torn(rows, labels)
+    accuracy = float(np.mean(np.argmax(found.scores(rows), axis=1) == labels))
     if found.weight is None:
         rows, found, varying = _two_features(rows, found, features)
         words = tuple(words[k] for k in features) if features else words
@@ -163,10 +170,9 @@ def decision_boundary(
     rate, steps = example_steps(
         found, boundaries[shown].classes, rows, labels, varying, learning_rate, examples
     ) if boundaries else (0.0, ())  # fmt: skip
-    accuracy = float(np.mean(np.argmax(found.scores(rows), axis=1) == labels))
     return DecisionBoundary(
         rows, labels, words, known, found.weight is not None, boundaries, shown, accuracy, steps,
-        rate, varying, found,
+        rate, varying, width - rows.shape[1], torn, found,
     )  # fmt: skip
 
 
@@ -176,6 +182,14 @@ def _names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
     if len(names) != d:
         raise DataError(f"decision_boundary: {len(names)} names for {d} features")
     return tuple(map(str, names))
+
+
+def _torn(rows: np.ndarray, labels: np.ndarray) -> int:
+    """Rows with the same features as one of another class: no boundary has both right."""
+    _, same = np.unique(rows, axis=0, return_inverse=True)
+    pairs = np.unique(np.stack([same.ravel(), labels]), axis=1)
+    counts = np.bincount(pairs[0])
+    return int(np.isin(same.ravel(), np.flatnonzero(counts > 1)).sum())
 
 
 def _varying(rows: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def boundary_lines(found: DecisionBoundary) -> list[str]:
     """The text, line by line."""
     lines = [
         (
-            f"{count(len(found.x), 'example')}, {count(len(found.names), 'feature')},"
+            f"{count(len(found.x), 'example')}, {count(len(found.names) + found.held, 'feature')},"
             f" {len(found.classes)} classes;"
             f" accuracy {100 * found.accuracy:.4g} %"
         )
@@ -28,6 +28,12 @@ def boundary_lines(found: DecisionBoundary) -> list[str]:
     if len(np.unique(found.y)) == 1:
         lines.append(f"all examples are of one class, {_name(found, int(found.y[0]))}")
     lines += _twins(found)
+    if found.held:
+        lines.append(
+            f"drawn over {' and '.join(found.names)}, the model's {count(found.held, 'other')} at"
+            f" {'its mean' if found.held == 1 else 'their means'}: an example whose others differ"
+            " may be of another class than the region in which it is drawn"
+        )
     if not found.is_linear:
         return [
             *lines, ("the scores are no affine map of the features: the boundary is bent; drawn are"
@@ -46,14 +52,10 @@ def _name(found: DecisionBoundary, k: int) -> str:
 
 
 def _twins(found: DecisionBoundary) -> list[str]:
-    """Examples with the same features and another class: no boundary has both right."""
-    _, same = np.unique(found.x, axis=0, return_inverse=True)
-    pairs = np.unique(np.stack([same.ravel(), found.y]), axis=1)
-    counts = np.bincount(pairs[0])
-    torn = int(np.isin(same.ravel(), np.flatnonzero(counts > 1)).sum())
-    if not torn:
+    if not found.torn:
         return []
-    return [f"{torn} examples share all features with one of another class: no boundary parts them"]
+    examples = count(found.torn, "example")
+    return [f"{examples} share all features with one of another class: no boundary parts them"]
 
 
 def _boundary(found: DecisionBoundary, b: Boundary) -> list[str]:

@@ -27,6 +27,8 @@ _GOOD: Final = 0.99
 _SMALL: Final = 0.5
 #: Components of the gradient below this part of the first one count as 0.
 _NOTHING: Final = 1e-9
+#: Losses that are this near, relative to what is left to fall, do not fall: an orbit of two points.
+_STILL: Final = 1e-3
 _HUGE: Final = 1e150
 
 
@@ -118,7 +120,8 @@ def outcome_of(descent: Descent, floor: float) -> Outcome:
         return "diverging" if last >= np.max(late) else "not settling"
     done = (first - last) / way if way > 0 else 1.0
     if descent.turned > 0.5 and len(losses) > 3:
-        falls = last < np.min(losses[: max(len(losses) // 2, 1)]) or done >= 1 - 1e-9
+        before = np.min(losses[: max(3 * len(losses) // 4, 1)])
+        falls = done >= 1 - 1e-9 or last - floor < (1 - _STILL) * (before - floor)
         return "overshooting" if falls else "not settling"
     if done >= _GOOD:
         return "good"

@@ -149,10 +149,15 @@ class Field:
         leaves = self.subject.leaves.items()
         return {k: x.astype(np.float64) for k, x in leaves if x.dtype == np.float32}
 
+    @cached_property
+    def _parts(self) -> list[tuple[slice, tuple[int, ...]]]:
+        """Where in θ each array stands, and its shape."""
+        leaves = [self.subject.leaves[name] for name in self.subject.wrt]
+        ends = np.cumsum([leaf.size for leaf in leaves]).tolist()
+        return [(slice(end - x.size, end), x.shape) for end, x in zip(ends, leaves, strict=True)]
+
     def _split(self, theta: Vector) -> list[np.ndarray]:
-        shapes = [self.subject.leaves[name].shape for name in self.subject.wrt]
-        ends = np.cumsum([int(np.prod(shape, dtype=int)) for shape in shapes])[:-1]
-        return [np.reshape(p, s) for p, s in zip(np.split(theta, ends), shapes, strict=True)]
+        return [theta[part].reshape(shape) for part, shape in self._parts]
 
     def _run(self, name: str, program: Callable[..., Any], *arguments: list[Any]) -> Any:
         if name in self._programs:

@@ -40,6 +40,8 @@ _OF_TANGENT: Final = 60
 _OF_STEP: Final = 8
 #: Error of an angle, degrees, up to which it counts as measured.
 _MEASURED: Final = 1e-6
+#: A value below this part of what f does over a path is 0 but for rounding.
+_ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,8 @@ class LevelSet(Result):
         factors: (name, ∂f/∂θᵢ, dθᵢ/dt) of the chain rule's sum; rate: that sum, d f(θ(t))/dt.
         random_angles: to tangents that leave the point in random directions, in all n dimensions.
         path: the level set within the plane; None where it is no curve.
-        checks: along the path. spread: the largest |f(θ(t)) - f(θ)| over |f(θ)|.
+        checks: along the path. spread: the largest |f(θ(t)) - f(θ)|, over
+            |f(θ)| where that is not 0 but for rounding.
         points: of one variable, where else f has this value: float64[k].
         plane: that is drawn.
     """
@@ -100,6 +103,11 @@ class LevelSet(Result):
     points: np.ndarray
     plane: Plane | None
     _field: Field
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether ``spread`` is relative to |f(θ)|."""
+        return self.path is not None and _is_relative(self.path, self.value, self.gradient)
 
     def _draw(self) -> dict[str, str]:
         """The level set, drawn: contours, the path, gradient and tangent."""
@@ -174,7 +182,7 @@ def _at_regular(field: Field, value: float, gradient: Vector, plane: Plane, seed
     checks = _checks(field, plane, path) if path is not None else ()
     return _made(
         field, value, gradient, "regular", plane, path=path, checks=checks,
-        spread=_spread(path, value), random_angles=_random_angles(field, value, gradient, seed),
+        spread=_spread(path, value, gradient), random_angles=_random_angles(field, value, gradient, seed),
         **_rule(field, gradient, tangent),
     )  # fmt: skip
 
@@ -262,11 +270,17 @@ def _affordable(field: Field, ends: tuple[int, int], evaluations: int) -> int:
     return int(np.clip(_SECONDS / (evaluations * field.seconds), least, most))
 
 
-def _spread(path: LevelPath | None, value: float) -> float:
+def _spread(path: LevelPath | None, value: float, gradient: Vector) -> float:
     if path is None:
         return float("nan")
     worst = float(np.max(np.abs(path.values - value)))
-    return worst / abs(value) if value else worst
+    return worst / abs(value) if _is_relative(path, value, gradient) else worst
+
+
+def _is_relative(path: LevelPath, value: float, gradient: Vector) -> bool:
+    """Whether f is more there than the rounding of what it does along the path."""
+    reach = float(np.max(np.abs(path.points), initial=0.0))
+    return abs(value) > _ROUNDING * float(np.linalg.norm(gradient)) * reach
 
 
 def _checks(field: Field, plane: Plane, path: LevelPath) -> tuple[PathCheck, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.explain.geometry.words import entries
 from chainrule.explain.words import short
 
@@ -67,13 +68,14 @@ def _path(found: LevelSet) -> list[str]:
         ends = " and ".join(dict.fromkeys(_ENDS[e] for e in path.endings))
         shape = f"a curve, followed over a length of {short(length)}; it {ends}"
     plane = "" if len(found.theta) == 2 else "in the plane drawn, "
-    relative = "relative" if found.value else "absolute"
+    relative = "relative" if found.is_relative else "absolute"
     lines = [
         f"level set {{θ' : f(θ') = {short(found.value)}}}: {plane}{shape}",
         f"  f along it at {len(path.t)} points: constant to {short(found.spread, 2)} ({relative})",
     ]
     if path.corners:
-        lines.append(f"  it turns sharply at {len(path.corners)} points: f has kinks there")
+        places = count(len(path.corners), "point")
+        lines.append(f"  it turns sharply at {places}: f is not differentiable there")
     return lines
 
 

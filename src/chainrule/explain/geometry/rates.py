@@ -25,6 +25,10 @@ _MOST_MULTIPLE: Final = 1e4
 _SWEEP: Final = 41
 #: Seconds that the sweep may take.
 _SECONDS: Final = 4.0
+#: Eigenvalues below this part of the largest are rounding.
+_ROUNDING: Final = 1e-9
+#: Rates from here to the bound, in units of 1/λ_max, are not too small, however slow.
+_NOT_SMALL: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +64,12 @@ class LearningRates(Result):
     lowest: float
     trial: Descent
     _field: Field
+
+    @property
+    def bends_down(self) -> bool:
+        """Whether f has a direction of negative curvature at the start, beyond rounding."""
+        ends = (self.smallest or 0.0, self.largest or 0.0)
+        return ends[0] < -_ROUNDING * max(map(abs, ends))
 
     def _draw(self) -> dict[str, str]:
         """Loss by step, loss by rate with the bound, and of one or two variables the paths."""
@@ -128,19 +138,26 @@ def learning_rates(
     sweep = _sweep(field, unit, descents, steps)
     lowest = _lowest([*descents, trial], sweep)
     names = tuple(field.name(k) for k in range(min(field.size, 100)))
+    is_quadratic = _is_quadratic(field, trial, bend)
+    has_floor = largest > 0 and not (
+        is_quadratic and bend is not None and bend.smallest < -_ROUNDING * largest
+    )
     return LearningRates(
         names, field.theta, value, steps, tuple(descents),
-        tuple(_outcome(descent, lowest, largest > 0) for descent in descents),
+        tuple(_outcome(descent, lowest, largest, has_floor) for descent in descents),
         bend.largest if bend else None, bend.smallest if bend else None,
-        end.largest if end else None, _is_quadratic(field, trial, bend), stability_bound(largest),
+        end.largest if end else None, is_quadratic, stability_bound(largest),
         sweep, lowest, trial, field,
     )  # fmt: skip
 
 
-def _outcome(descent: Descent, lowest: float, is_curved: bool) -> Outcome:
-    """As ``outcome_of``; without upward curvature nothing is measured against the lowest loss."""
+def _outcome(descent: Descent, lowest: float, largest: float, has_floor: bool) -> Outcome:
+    """As ``outcome_of``; of a loss that falls for ever nothing is measured against the lowest."""
     found = outcome_of(descent, lowest)
-    return "falling" if not is_curved and found in ("too small", "slow", "good") else found
+    if not has_floor and found in ("too small", "slow", "good"):
+        return "falling"
+    is_large = descent.rate * largest >= _NOT_SMALL
+    return "slow" if found == "too small" and is_large else found
 
 
 def _check(rates: Sequence[float] | None, steps: int) -> None:

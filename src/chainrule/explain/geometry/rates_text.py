@@ -19,7 +19,7 @@ _WORDS: dict[Outcome, str] = {
     "too small": "too small: slow convergence",
     "slow": "slow: on its way",
     "good": "good",
-    "overshooting": "overshooting: steps over the minimum and back, and still converges",
+    "overshooting": "overshooting: steps over the minimum and back, and the loss still falls",
     "not settling": "overshooting: steps back and forth, and does not settle",
     "diverging": "diverging",
     "falling": "falls, and nothing curves upwards to end it",
@@ -55,10 +55,20 @@ def _bound(found: LearningRates) -> list[str]:
             )
         ]
     bound = f"2/λ_max = {short(found.bound)} (1/λ_max = {short(found.bound / 2)})"
+    if found.is_quadratic and found.bends_down:
+        return [
+            (
+                f"f is quadratic, its Hessian has {ends} everywhere: it bends down along a"
+                " direction, along which descent runs away at any rate; along those that bend up"
+                f" it converges below {bound}"
+            )
+        ]
     if found.is_quadratic:
+        is_flat = (found.smallest or 0.0) <= 1e-9 * found.largest
+        unless = ", if f has a minimum," if is_flat else ""
         lines = [
             (
-                f"f is quadratic, its Hessian has {ends} everywhere: descent converges"
+                f"f is quadratic, its Hessian has {ends} everywhere: descent converges{unless}"
                 f" below {bound}"
                 " and diverges above, from any start"
             )
@@ -88,11 +98,14 @@ def _descent(found: LearningRates, descent: Descent, outcome: Outcome) -> str:
     way = found.loss - found.lowest
     done = 100 * (found.loss - last) / way if way > 0 and math.isfinite(last) else math.nan
     is_measured = math.isfinite(done) and done >= 0 and outcome != "falling"
-    share = f", {done:.3g} % of the way down" if is_measured else ""
+    share = f", {short(done, 3)} % of the way down" if is_measured else ""
     steps = len(descent.losses) - 1
     turned = f"; {100 * descent.turned:.0f} % of the steps turn back" if descent.turned else ""
+    what = _WORDS[outcome]
+    if outcome == "falling" and found.bends_down:
+        what = "falls, along a direction that bends down, without end"
     return (
-        f"  rate {short(descent.rate)}{times}: {_WORDS[outcome]}. Loss {short(last)} after"
+        f"  rate {short(descent.rate)}{times}: {what}. Loss {short(last)} after"
         f" {steps} step{'s' if steps != 1 else ''}{share}{turned}"
     )
 

@@ -94,22 +94,25 @@ class SteepestAscent(Result):
             )
         ]
 
+    def _angle(self, k: int) -> str:
+        return short(float(self.angles[k]), 3, beside=180.0)
+
     def _tried(self) -> list[str]:
         k, j = self.best, self.best_change
         return [
             f"{len(self.slopes)} directions u tried; slope of t ↦ f(θ + t u) at 0 by forward mode:",
             (
-                f"  the largest, {short(self.slopes[k])}, is at {self.angles[k]:.3g}°"
+                f"  the largest, {short(self.slopes[k])}, is at {self._angle(k)}°"
                 " to the gradient;"
                 f" the gradient's own direction has |∇f| = {short(self.norm)}, and none has more"
             ),
             (
-                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error, 2)}: largest at 0°,"
-                " 0 at 90°, and −∇f is the direction of steepest descent"
+                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error / self.norm, 2)} |∇f|: largest"
+                " at 0°, 0 at 90°, and −∇f is the direction of steepest descent"
             ),
             (
                 f"measured with a step of h = {short(self.step)}: f(θ + h u) − f(θ) is largest,"
-                f" {short(self.changes[j])}, at {self.angles[j]:.3g}° to the gradient;"
+                f" {short(self.changes[j])}, at {self._angle(j)}° to the gradient;"
                 f" along ∇f itself it is {short(self.own_change)}"
                 f" (h |∇f| = {short(self.step * self.norm)})"
             ),

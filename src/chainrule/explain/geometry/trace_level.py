@@ -131,6 +131,8 @@ def _follow(walk: _Walk, sign: float) -> tuple[list[_Place], Ending]:
             return places, found
         if walked > 3 * step and _passes(here, found, walk.start, sign):
             return [*places, walk.start], "closed"
+        if _crosses(here, found, walk.start):
+            return places, "critical point"
         walked += float(np.linalg.norm(found.q - here.q))
         places.append(found)
         if np.linalg.norm(found.q) > walk.reach:
@@ -192,6 +194,12 @@ def _is_on_level(place: _Place, level: float) -> bool:
     """Whether f is at the level to 1e-11, relative to it or to what f does over the distance."""
     over = float(np.linalg.norm(place.gradient) * np.linalg.norm(place.q))
     return bool(abs(place.value - level) <= 1e-11 * max(abs(level), 1e-3 * over))
+
+
+def _crosses(here: _Place, there: _Place, start: _Place) -> bool:
+    """Whether ∇f vanishes between two places, and turns: a saddle, where the level set crosses."""
+    least = min(float(np.linalg.norm(place.gradient)) for place in (here, there))
+    return _turn(here, there) > _MOST_TURN and least < 1e-3 * np.linalg.norm(start.gradient)
 
 
 def _passes(here: _Place, there: _Place, start: _Place, sign: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -158,7 +159,7 @@ def _split(v: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """A vector, an array or a tracer, as arrays of these shapes."""
     found, begin = {}, 0
     for name, shape in shapes.items():
-        end = begin + int(np.prod(shape))
+        end = begin + math.prod(shape)
         found[name] = v[begin:end].reshape(shape)
         begin = end
     return found

@@ -167,7 +167,8 @@ def _wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarra
         z2 = _Z95**2 / count
         centre = (share + z2 / 2) / (1 + z2)
         half = _Z95 * np.sqrt(share * (1 - share) / count + z2 / (4 * count)) / (1 + z2)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    low = np.where(share == 0, 0.0, np.maximum(centre - half, 0.0))  # exactly, whatever rounding
+    return low, np.where(share == 1, 1.0, np.minimum(centre + half, 1.0))
 
 
 def _brier(p: np.ndarray, y: np.ndarray) -> float:

@@ -24,6 +24,10 @@ _POINTS: Final = 161
 _MOST: Final = 6
 #: Half the width of a curve at least, in the output's unit.
 _REACH: Final = 3.0
+#: How near the lowest loss is looked for, relative to the curve's width.
+_NEAR: Final = 1e-7
+#: ``short`` takes what is 1e-7 of the curve's width for its rounding: 1e-7 / 2⁻⁵⁰.
+_ROOM: Final = _NEAR * 2.0**50
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,8 @@ class LossCurve:
         places: for each of the first outputs the values that it is given, float64[shown, points];
             the others stay.
         values, derivatives: the loss there and its derivative by that output.
+        lowest: for each of them (output, loss) where the loss is lowest, NaN at an end of the
+            values: float64[shown, 2].
     """
 
     name: str
@@ -55,6 +61,7 @@ class LossCurve:
     places: np.ndarray
     values: np.ndarray
     derivatives: np.ndarray
+    lowest: np.ndarray
 
     @property
     def disagreement(self) -> float:
@@ -120,6 +127,7 @@ def loss(loss: Any, output: Any, y: Any) -> LossCurve:
         _name(judge), judge.unit if is_loss else "", flat, np.asarray(y),
         np.asarray(judge.link(row) if is_loss else row).ravel(), float(value),
         np.asarray(gradient), _differences(of_row, flat), places, values, derivatives,
+        _lowest(of_row, flat, places, values),
     )  # fmt: skip
 
 
@@ -176,12 +184,36 @@ def _along(
 ) -> tuple[np.ndarray, np.ndarray]:
     values, derivatives = np.empty_like(places), np.empty_like(places)
     for k, along in enumerate(places):
-        rows = np.repeat(flat[None], len(along), axis=0)
-        rows[:, k] = along
-        with np.errstate(all="ignore"):  # a loss of one's own may end where a logarithm does
-            found, gradients = vmap(value_and_grad(of_row))(rows)
-        values[k], derivatives[k] = found, gradients[:, k]
+        values[k], derivatives[k] = _over(of_row, flat, k, along)
     return values, derivatives
+
+
+def _over(
+    of_row: Callable[[Any], Any], flat: np.ndarray, k: int, along: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.repeat(flat[None], len(along), axis=0)
+    rows[:, k] = along
+    with np.errstate(all="ignore"):  # a loss of one's own may end where a logarithm does
+        found, gradients = vmap(value_and_grad(of_row))(rows)
+    return np.asarray(found), np.asarray(gradients[:, k])
+
+
+def _lowest(
+    of_row: Callable[[Any], Any], flat: np.ndarray, places: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """(output, loss) of the lowest loss: between the neighbours of the lowest point, finer."""
+    found = np.full((len(places), 2), np.nan)
+    for k, (along, losses) in enumerate(zip(places, values, strict=True)):
+        least, width = int(np.nanargmin(losses)), float(np.ptp(along))
+        if not 0 < least < len(along) - 1:
+            continue
+        while along[-1] - along[0] > _NEAR * width:
+            near = along[max(least - 1, 0)], along[min(least + 1, len(along) - 1)]
+            along = np.linspace(*near, _POINTS)
+            losses = _over(of_row, flat, k, along)[0]
+            least = int(np.nanargmin(losses))
+        found[k] = along[least], losses[least]
+    return found
 
 
 def _differences(of_row: Callable[[Any], Any], flat: np.ndarray) -> np.ndarray:
@@ -202,13 +234,13 @@ def _lines(c: LossCurve) -> list[str]:
     lines.append(f"  derivative by the output {_list(c.gradient)} (cr.grad)")
     lines.append(f"  central differences agree to {short(c.disagreement, 1)}")
     for k in range(len(c.places)):
-        lowest = int(np.nanargmin(c.values[k]))
-        if 0 < lowest < _POINTS - 1:
+        place, value = c.lowest[k]
+        if np.isfinite(place):
             which = f" {k}" if len(c.output) > 1 else ""
-            lines.append(
-                f"  lowest over output{which} near {short(c.places[k, lowest], 3)}:"
-                f" {short(c.values[k, lowest], 3)}{unit}"
-            )
+            size = float(np.nanmax(np.abs(c.values[k])))
+            at = short(place, 3, beside=_ROOM * float(np.ptp(c.places[k])))
+            lowest = short(value, 3, beside=_ROOM * size)
+            lines.append(f"  lowest over output{which} near {at}: {lowest}{unit}")
     return lines
 
 

@@ -240,7 +240,7 @@ def _binary_line(c: CrossEntropy) -> str:
         y, f"−{short(y)} log {short(p)} − {short(1 - y)} log(1 − {short(p)})"
     )
     return (
-        f"cross-entropy for y = {short(y)}, p = {short(p)}:  −y log p - (1 − y) log(1 − p) = {form}"
+        f"cross-entropy for y = {short(y)}, p = {short(p)}:  −y log p − (1 − y) log(1 − p) = {form}"
     )
 
 

@@ -129,7 +129,8 @@ def _lines(r: Residuals) -> list[str]:
     said = ", ".join(f"row {k}: {short(r.residuals[k])}" for k in worst)
     lines.append(f"  largest: {said}")
     if n > 10 and r.correlation > 3 / math.sqrt(n):
-        lines.append("  the errors grow with the prediction: a logarithm of the target may help")
+        helps = ": a logarithm of the target may help" if np.all(r.y > 0) else ""
+        lines.append(f"  the errors grow with the prediction{helps}")
     return lines
 
 

@@ -11,13 +11,15 @@ from chainrule.explain.words import short
 
 #: Points that are drawn of more.
 _MOST: Final = 5000
+#: Of these, the ones that are furthest off.
+_WORST: Final = 50
 _BINS: Final = 40
 
 
 def picture(y: np.ndarray, predicted: np.ndarray, residuals: np.ndarray, unit: str) -> str:
     """The picture as SVG: predicted against actual, residuals against predicted, histogram."""
-    every = max(1, -(-len(y) // _MOST))
-    some = f", every {every}th of {len(y):,} drawn" if every > 1 else ""
+    drawn = _drawn(residuals)
+    some = f", {len(drawn):,} of {len(y):,} drawn" if len(drawn) < len(y) else ""
     suffix = f" ({unit})" if unit else ""
     fig = Figure(
         720, 660, f"Residuals{some}",
@@ -27,13 +29,13 @@ def picture(y: np.ndarray, predicted: np.ndarray, residuals: np.ndarray, unit: s
         f"predicted{suffix}", f"actual{suffix}", box=(0.0, 0.0, 0.5, 0.55),
         title="Predicted and actual",
     )  # fmt: skip
-    ax.points(predicted[::every], y[::every], color=0, size=2.5)
+    ax.points(predicted[drawn], y[drawn], color=0, size=2.5)
     ends = [min(predicted.min(), y.min()), max(predicted.max(), y.max())]
     ax.line(ends, ends, "equal", color="text", dash=True, width=1.5)
     ax = fig.axes(
         f"predicted{suffix}", f"residual{suffix}", box=(0.5, 0.0, 0.5, 0.55), title="Residuals"
     )
-    ax.points(predicted[::every], residuals[::every], color=0, size=2.5)
+    ax.points(predicted[drawn], residuals[drawn], color=0, size=2.5)
     ax.horizontal(0.0)
     counts, edges = np.histogram(residuals, bins=_bins(len(y)))
     ax = fig.axes(
@@ -42,6 +44,15 @@ def picture(y: np.ndarray, predicted: np.ndarray, residuals: np.ndarray, unit: s
     ax.bars((edges[1:] + edges[:-1]) / 2, counts, color=2, width=0.95 * float(edges[1] - edges[0]))
     ax.vertical(0.0)
     return fig.svg()
+
+
+def _drawn(residuals: np.ndarray) -> np.ndarray:
+    """Which rows are drawn: every k-th, and the largest residuals, which are looked for."""
+    n = len(residuals)
+    if n <= _MOST:
+        return np.arange(n)
+    worst = np.argpartition(-np.abs(residuals), _WORST)[:_WORST]
+    return np.union1d(np.arange(0, n, -(-n // (_MOST - _WORST))), worst)
 
 
 def _bins(n: int) -> int:

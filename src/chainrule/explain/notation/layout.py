@@ -192,7 +192,8 @@ def _hadamard(e: Hadamard, style: Style) -> str:
 def _fraction(e: Fraction, style: Style) -> str:
     if not style.flat:
         return style.fraction(layout(e.top, style), layout(e.bottom, style))
-    return style.fraction(_at(e.top, PRODUCT, style), _at(e.bottom, UNARY, style))
+    top = _at(e.top, ATOM if isinstance(e.top, Derivative) else PRODUCT, style)
+    return style.fraction(top, _at(e.bottom, UNARY, style))
 
 
 def _power(e: Power, style: Style) -> str:

@@ -87,8 +87,11 @@ def _script(text: str, mark: str) -> str:
     small = letters.above(text) if mark == "^" else letters.below(text)
     if len(text) > 2 and text.isalpha():
         small = None  # a word is easier to read in its own letters
-    return small or f"{mark}{text if _is_simple(text) else f'({text})'}"
+    return small or f"{mark}{text if _is_simple(text, mark) else f'({text})'}"
 
 
-def _is_simple(text: str) -> bool:
-    return len(text) == 1 or text.isalnum() or (text[0] == "(" and text.find(")") == len(text) - 1)
+def _is_simple(text: str, mark: str) -> bool:
+    """Whether it is seen where it ends: what follows an exponent must not be taken for a part."""
+    if text[0] == "(" and text.find(")") == len(text) - 1:
+        return True
+    return text.isalnum() or len(text) == 1 if mark == "_" else not text.isalnum() and len(text) == 1

@@ -166,6 +166,8 @@ class Backpropagation:
             f" {short(worst, 2)} of |J||δ|"
             + (f"; {count - compared} more are not formed." if count > compared else ".")
         ]
+        if self.nonfinite:  # NaN agrees with NaN, which says nothing
+            said = []
         if not self.visits:
             said = [self._nothing_visited()]
         return [*filter(None, [self.nonfinite]), *said, *self.findings, *self._of_examples()]

@@ -118,7 +118,7 @@ def _undefined(program: Program, c: Candidate, chord: float) -> Chord | None:
     if np.isfinite(middle):
         return None
     checked = f"in {DIGITS} digits (mpmath): f has a value at both ends and none between them"
-    return Chord(c.theta1, c.theta2, c.t, middle, chord, checked)
+    return Chord(c.theta1, c.theta2, c.t, np.nan, chord, checked)
 
 
 def _in_intervals(program: Program, c: Candidate) -> Chord | None:

@@ -60,6 +60,7 @@ def source(program: Program, theta1: Array, theta2: Array, t: float) -> str:
         'print("f(t θ₁ + (1 - t) θ₂) =", middle)',
         'print("t f(θ₁) + (1 - t) f(θ₂) =", chord)',
         'print("f lies above its chord:", bool(middle > chord))',
+        'print("f has a value there:", bool(np.isfinite(middle)))',
     ]
     text = "\n".join(parts) + "\n"
     return text if len(text) <= LONGEST else ""

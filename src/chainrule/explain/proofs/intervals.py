@@ -112,13 +112,16 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 def multiply(a: Interval, b: Interval) -> Interval:
     """The hull of the products of the bounds; 0 · ∞ is 0, as a bound that is not reached."""
-    corners = [_times(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
+    pairs = [(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
+    corners = [_times(x, y) for x, y in pairs]
     low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
-    exact_low = _is_exact_product(a, b, low)
+    lost = np.logical_or.reduce([
+        (z == 0) & (x != 0) & (y != 0) for z, (x, y) in zip(corners, pairs, strict=True)
+    ])  # fmt: skip
     above = (low == 0) & a.positive & b.positive
     return between(
-        np.where(exact_low, low, down(low)),
-        np.where(_is_exact_product(a, b, high), high, up(high)),
+        np.where(_is_exact_product(a, b, low) & ~lost, low, down(low)),
+        np.where(_is_exact_product(a, b, high) & ~lost, high, up(high)),
         above,
     )
 
@@ -181,8 +184,7 @@ def absolute(a: Interval) -> Interval:
 
 def maximum(a: Interval, b: Interval) -> Interval:
     """The larger of two."""
-    above = ((a.low > b.low) | a.above) & ((b.low > a.low) | b.above)
-    above = (a.above & (a.low >= b.low)) | (b.above & (b.low >= a.low)) | above
+    above = (a.above & (a.low >= b.low)) | (b.above & (b.low >= a.low))
     return between(np.maximum(a.low, b.low), np.maximum(a.high, b.high), above)
 
 
@@ -237,7 +239,7 @@ def _rising(
         high = np.where(zero_high, 0.0, np.minimum(up(high, _STEPS), ceiling))
         if fixed:
             low = np.where(a.low >= 0, np.maximum(low, 0), low)
-        strict = (low == floor) | (zero_low & a.above)
+        strict = np.where(zero_low, a.above, low == floor)
         return between(low, high, strict)
 
     return enclose

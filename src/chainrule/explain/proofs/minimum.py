@@ -10,6 +10,7 @@ Source: Rockafellar 1970, Convex Analysis, theorems 8.5, 27.1 and 27.3.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ from chainrule.explain.proofs.stationary import certified
 
 _TOLERANCE: Final = 1e-8
 _SECONDS: Final = 5.0
+#: Sums and singular values below this part of their terms are 0 to rounding; those above the
+#: second are not.
+_ROUNDING: Final = 1e-13
+_SEEN: Final = 1e-9
 #: How many corners a direction is the sum of, of a problem of few parts.
 _LOOKS: Final = 6
 _FEW: Final = 1000
@@ -62,6 +67,8 @@ def minimum_of_quadratic(hessian: Array, gradient: Array, rank: int | None) -> M
     flat = vectors[:, : n - rank] if rank is not None else vectors[:, values < 1e-12 * values[-1]]
     slope = flat.T @ gradient
     scale = 1 + float(np.abs(gradient).max(initial=0))
+    if 1e-13 * scale < np.abs(slope).max(initial=0) <= _TOLERANCE * scale:
+        return UNDECIDED
     if np.abs(slope).max(initial=0) > _TOLERANCE * scale:
         d = _unit(-(flat @ slope))
         return Minimum(False, None, None, d, "f is linear and falls along a direction in which "
@@ -85,7 +92,7 @@ def minimum_of(c: Composition) -> Minimum:
             return _of_box(c)
     if not r.groups:
         return _of_linear(r)
-    return _by_directions(r)
+    return _by_directions(r.evened())
 
 
 def _only_domain(c: Composition) -> bool:
@@ -110,6 +117,8 @@ def _of_linear(r: Ridges) -> Minimum:
 
 def _by_directions(r: Ridges) -> Minimum:
     still = _null_space(r.moving())
+    if still is None:
+        return UNDECIDED
     if certified(r, still):
         return _never_one(r, still) if still.shape[1] else _one_or_not(r)
     program = _Program(r)
@@ -117,14 +126,42 @@ def _by_directions(r: Ridges) -> Minimum:
     if d is None:
         return UNDECIDED
     if value < -_TOLERANCE:
-        return Minimum(False, None, None, _unit(d), "f falls without end along a direction: "
-                       "it is bounded by nothing")  # fmt: skip
+        return _without_end(d) if _grows(r, d) == -1 else UNDECIDED
     d = program.flat_direction(still)
-    if d is not None:
+    if d is None:
+        return _never_one(r, still) if still.shape[1] else _one_or_not(r)
+    growth = _grows(r, d)
+    if growth == 0:
         return _falling(r, _unit(d))
-    if still.shape[1]:
-        return _never_one(r, still)
-    return _one_or_not(r)
+    return _without_end(d) if growth == -1 else UNDECIDED
+
+
+def _without_end(d: Array) -> Minimum:
+    reason = "f falls without end along a direction: it is bounded by nothing"
+    return Minimum(False, None, None, _unit(d), reason)
+
+
+def _grows(r: Ridges, d: Array) -> int | None:
+    """The sign of how f grows along d in the end, worked out without the program's tolerances.
+
+    None where d leaves, by more than rounding, a plane that it has to lie in.
+    """
+    slopes = r.rows @ _unit(d)
+    total = [float(r.linear @ _unit(d))]
+    sizes = [float(np.abs(r.linear) @ np.abs(_unit(d)))]
+    for k, group in enumerate(r.groups):
+        a = slopes[group]
+        kind, top = r.growth[k], float(a.max())
+        room = float((np.abs(r.rows[group]) @ np.abs(_unit(d))).max()) * _ROUNDING
+        if (kind == "both" and np.abs(a).max() > room) or (kind == "up" and top > room) \
+                or (kind == "log" and a.min() < -room):
+            return None
+        if kind in ("ramp", "abs", "largest"):
+            grown = {"ramp": max(top, 0.0), "abs": float(np.abs(a).max())}.get(kind, top)
+            total.append(r.weights[k] * grown)
+            sizes.append(r.weights[k] * room / _ROUNDING)
+    found = math.fsum(total)
+    return 0 if abs(found) <= _ROUNDING * sum(sizes) else int(np.sign(found))
 
 
 def _falling(r: Ridges, d: Array) -> Minimum:
@@ -163,15 +200,20 @@ def has_full_rank(rows: Array) -> bool:
     return bool(values[-1] > 100 * size * 2.0**-52 * values[0])
 
 
-def _null_space(rows: Array) -> Array:
-    """An orthonormal basis of the directions on which all rows are 0, as columns."""
+def _null_space(rows: Array) -> Array | None:
+    """An orthonormal basis of the directions on which all rows are 0, as columns.
+
+    None where rounding hides whether there is one more: a singular value is neither 0 to rounding
+    nor clearly above it.
+    """
     if not rows.size:
         return np.eye(rows.shape[1])
     if rows.shape[0] > rows.shape[1]:
         rows = np.asarray(np.linalg.qr(rows, "r"))
     _, values, vectors = np.linalg.svd(rows, full_matrices=True)
-    rank = int((values > 1e-11 * max(values[0], 1e-300)).sum()) if values.size else 0
-    return vectors[rank:].T
+    relative = values / max(values[0], 1e-300)
+    rank = int((relative > _SEEN).sum())
+    return None if (relative[rank:] > _ROUNDING).any() else vectors[rank:].T
 
 
 def _unit(d: Array) -> Array:

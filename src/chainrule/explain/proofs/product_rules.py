@@ -188,15 +188,26 @@ def _divide(w: Workspace, node: Node, a: Value, b: Value) -> Forms | None:
     if b.known is not None:
         return _by_known(a.forms, b.forms.constant)
     x, y = _flat(a), _flat(b)
-    if not (y.positive | (y.high < 0) | ~lives(w, node, b.size)).all():
-        text = "the divisor is not 0"
-        w.domains.append(Domain(text, node.where, is_convex=False))
+    y = _off_zero(w, node, b.forms, y)
     turned = _by_exponential(w, node, a.forms, b.forms)
     if turned is not None:
         return turned
     if not a.forms.count.any():
         return powers(w, node, b.forms, y, -1.0).scaled(a.forms.constant)
     return _ratios(w, node, a.forms, b.forms, x, y)
+
+
+def _off_zero(w: Workspace, node: Node, b: Forms, y: Interval) -> Interval:
+    """The divisor as far as it is not 0: of a concave one that is not negative, all that is > 0."""
+    doubtful = ~(y.positive | (y.high < 0)) & lives(w, node, b.size)
+    if not doubtful.any():
+        return y
+    _, concave = w.atoms.curvature(b)
+    fine = doubtful & concave & (y.low >= 0)
+    is_convex = bool(fine[doubtful].all())
+    text = "the divisor is positive" if is_convex else "the divisor is not 0"
+    w.domains.append(Domain(text, node.where, is_convex))
+    return Interval(y.low, y.high, y.above | fine)
 
 
 def _by_known(a: Forms, divisor: Array) -> Forms | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +57,17 @@ class Ridges:
     @property
     def size(self) -> int:
         return len(self.linear)
+
+    def evened(self) -> Ridges:
+        """The same with the largest row of each part of length 1, as far as f's growth goes."""
+        lengths = np.linalg.norm(self.rows, axis=1)
+        longest = np.array([lengths[group].max() or 1.0 for group in self.groups])
+        by = np.repeat(longest, [len(group) for group in self.groups])
+        same = np.isin(self.growth, ("ramp", "abs", "largest"))
+        weights = np.where(same, self.weights * longest, self.weights)
+        if not np.isfinite(weights).all() or not weights.all():
+            return self
+        return replace(self, rows=self.rows / by[:, None], weights=weights)
 
     def bending(self) -> Array:
         """Rows along which f bends: f is strictly convex in a direction that one of them sees."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.diagnosis.diagnose import Diagnosis, diagnose
 from chainrule.evaluation.examples import Examples, rows_of, sample, take_examples
 from chainrule.evaluation.objective import Objective
@@ -84,11 +85,11 @@ class Context:
     def judged(self) -> tuple[str, Any, Any, np.ndarray]:
         """Rows to judge predictions on: what they are, x, y, and the model's output."""
         told = self.told
-        name = f"{told.held_out_name} rows" if told.held_out is not None else "training rows"
+        name = f"{told.held_out_name} row" if told.held_out is not None else "training row"
         data = told.data if told.held_out is None else told.held_out
         rows = sample(take_examples(data, self._dtype), JUDGED)
         x, y = rows.tree(list(rows.arrays))[:2]
-        return f"{rows.rows:,} {name}", x, y, np.asarray(predict(told.model, x))
+        return count(rows.rows, name), x, y, np.asarray(predict(told.model, x))
 
     @cached_property
     def epochs(self) -> np.ndarray:

@@ -29,6 +29,7 @@ from chainrule.explain.notation import (
     unicode,
 )
 from chainrule.explain.subject import Subject
+from chainrule.explain.words import raised
 from chainrule.ir.graph import Node
 
 Array: TypeAlias = Any
@@ -324,9 +325,8 @@ def _count_of_terms(reading: Reading) -> str:
     terms = sum(count(kept(x.type.shape)) for x in reading.graph.nodes)
     if terms < 1000:
         return ""
-    power = int(np.floor(np.log10(terms)))
-    digits = str(power).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    digit, power = f"{terms:.0e}".split("e")  # 9,980 is 1·10⁴
     return (
-        f"The formula has {terms / 10**power:.0f}·10{digits} terms, number by number;"
+        f"The formula has {digit}·10{raised(int(power))} terms, number by number;"
         " it is shown by layers."
     )

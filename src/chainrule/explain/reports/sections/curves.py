@@ -131,10 +131,18 @@ def _says(told: Told) -> Iterator[str]:
     if epoch < len(held) and rise > 0.02:
         yield (
             f"The validation loss was lowest after epoch {epoch} and then rose by"
-            f" {100 * rise:.0f} %: from there on the model learnt its rows by heart."
+            f" {100 * rise:.0f} %{_overfits(told, epoch)}."
         )
     else:
         yield (f"The validation loss was lowest, {value_with(lowest, unit)}, after epoch {epoch}.")
+
+
+def _overfits(told: Told, best: int) -> str:
+    """What it means, if meanwhile the training loss went on falling."""
+    losses = {int(e.get("epoch", k)): e.get("loss") for k, e in enumerate(told.history.epochs, 1)}
+    then, last = losses.get(best), losses[max(losses)]
+    is_falling = then is not None and last is not None and last < then
+    return " while the training loss fell: overfitting" if is_falling else ""
 
 
 def _epoch_table(told: Told) -> str:

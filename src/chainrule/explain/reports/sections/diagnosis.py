@@ -32,7 +32,11 @@ def diagnosis(context: Context) -> Part:
 def _says(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     told = [f for f in findings if f.severity != "note"]
     if not told:
-        return ("Nothing to complain of, measured at the trained weights and over the record.",)
+        where = "measured at the trained weights and over the record"
+        noted = " and ".join(dict.fromkeys(f.kind for f in findings))
+        if not noted:
+            return (f"Nothing to complain of, {where}.",)
+        return (f"Nothing serious, {where}; to be noted: {noted}.",)
     worst = told[0]
     more = f" and {len(told) - 1} more" if len(told) > 1 else ""
     return (f"Found: {worst.kind}{more}. {worst.what[:1].upper()}{worst.what[1:]}.",)

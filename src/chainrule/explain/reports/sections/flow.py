@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.data.words import count
 from chainrule.errors import TrainingError
 from chainrule.explain.drawing import Figure
 from chainrule.explain.page import figure, table
@@ -72,7 +73,7 @@ def _measured(context: Context) -> _Course:
     points = _points(context)
     found = [_norms(context, point.model) for point in points]
     norms = {name: np.array([f[name] for f in found]) for name in found[0]}
-    rows = f"{context.few.rows:,} rows"
+    rows = count(context.few.rows, "row")
     said = (
         f"How long the gradient of the loss over {rows} is at each parameter, measured"
         f" {_when(points)}. To have it at every update, train with"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +43,8 @@ def boundary(context: Context) -> Part:
     names = list(told.features) or None
     drawn = _telling(context, x, y) if x.shape[1] > _PLANE else None
     found = decision_boundary(told.model, x, classes_of(y), names=names, features=drawn)
+    if len(told.classes) == len(found.classes):
+        found = replace(found, classes=tuple(told.classes))
     says = (
         "Where two classes are equally likely for the model, and what it makes of the plane.",
         *_which(drawn, told.features),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from chainrule.errors import TrainingError
 from chainrule.explain.measures.calibration import calibration
 from chainrule.explain.measures.confusion import confusion
-from chainrule.explain.measures.residuals import residuals
+from chainrule.explain.measures.residuals import Residuals, residuals
 from chainrule.explain.page import figure, listing
 from chainrule.explain.reports.context import Context
 from chainrule.explain.reports.parts import Part
@@ -61,6 +62,22 @@ def _predicted(output: np.ndarray) -> np.ndarray:
     return (output.ravel() > 0).astype(np.int64)
 
 
+def _side(shown: Residuals) -> str:
+    """The bias in words: residuals are y less prediction."""
+    size = short(abs(shown.bias), 2, beside=shown.mae)
+    if size == "0":
+        return "neither too low nor too high"
+    return f"{size} too {'low' if shown.bias > 0 else 'high'}"
+
+
+def _explained(r2: float) -> str:
+    if math.isnan(r2):
+        return "the target does not vary"
+    if r2 < 0:
+        return f"the mean of the target would be nearer (R² {short(r2, 3)})"
+    return f"they explain {100 * r2:.1f} % of the target's variance"
+
+
 def _numbers(context: Context) -> Part:
     told, (name, _, y, output) = context.told, context.judged
     offset, factor = told.scale
@@ -70,9 +87,10 @@ def _numbers(context: Context) -> Part:
     shown = residuals(
         offset + factor * actual.ravel(), offset + factor * predicted.ravel(), unit=told.target
     )
+    unit = f" {told.target}" if told.target else ""
     said = (
-        f"On {name}, predictions are off by {short(shown.rmse, 3)} (root mean square), with a bias"
-        f" of {short(shown.bias, 2)}; they explain {100 * shown.r2:.1f} % of the target's variance."
+        f"On {name}, predictions are off by {short(shown.rmse, 3)}{unit} (root mean square),"
+        f" on average {_side(shown)}; {_explained(shown.r2)}."
     )
     svg = shown.svg()
     body = figure(svg) + listing(str(shown), "Residuals in words")

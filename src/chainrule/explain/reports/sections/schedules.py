@@ -61,7 +61,7 @@ def _picture(context: Context, name: str, values: np.ndarray) -> str:
 def _says(known: dict[str, np.ndarray], moving: dict[str, np.ndarray]) -> Iterator[str]:
     for name, values in known.items():
         said = {"learning_rate": "learning rate", "batch": "batch"}[name]
-        unit = " rows" if name == "batch" else ""
+        unit = "" if name != "batch" else " row" if values[-1] == 1 else " rows"
         if name in moving:
             yield f"The {said} went from {short(values[0], 3)} to {short(values[-1], 3)}{unit}."
         else:
