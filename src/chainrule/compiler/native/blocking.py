@@ -43,10 +43,9 @@ class Blocking:
     """Sizes of a product's blocks, in elements, and where in a thread's panels they lie.
 
     ``rows``: of a packed block of the row operand. ``inner``: steps of the contracted axis in all
-    blocks. ``columns``: of a packed panel of the lane operand, whole strips. ``along_rows``: the
-    row operand is contiguous along the rows of the result, not along the contracted axis; its block
-    is then laid tile by tile, ``height`` elements side by side. ``aside``: how many rows have room
-    for sums that are not finished; 0: the result itself has it.
+    blocks. ``columns``: of a packed panel of the lane operand, whole strips. ``height``: rows of a
+    tile; they stand side by side in a packed block. ``along_rows``: so they do in memory already.
+    ``aside``: how many rows have room for unfinished sums; 0: the result itself has it.
     """
 
     rows: int
@@ -60,14 +59,9 @@ class Blocking:
     aside: int
 
     @property
-    def row_stride(self) -> int:
-        """From one row of a packed block to the next: not a multiple of what the cache dislikes."""
-        return self.inner + GRANULE
-
-    @property
     def panel(self) -> int:
         """Where the packed panel begins, behind the block of the row operand."""
-        return self.rows * self.row_stride + self.lanes
+        return (self.rows * self.inner + self.height * self.lanes) // self.lanes * self.lanes
 
     @property
     def strip(self) -> int:

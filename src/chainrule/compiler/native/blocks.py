@@ -157,12 +157,9 @@ class Blocks:
 
     def _packed_row(self, rows: Run, row: Val, after: Val | None) -> Val:
         """Where a row begins in the packed block; ``after`` the full tiles lie those left over."""
-        e, blocking = self.body.e, self.blocking
-        if not blocking.along_rows:
-            place = e.mul(e.sub(row, rows.begin), e.i64(blocking.row_stride))
-        else:
-            place = e.mul(e.sub(after or row, rows.begin), e.i64(blocking.inner))
-            place = e.add(place, e.sub(row, after)) if after else place
+        e = self.body.e
+        place = e.mul(e.sub(after or row, rows.begin), e.i64(self.blocking.inner))
+        place = e.add(place, e.sub(row, after)) if after else place
         return e.pointer(PANELS, place, self._kind)
 
     def _tile(
@@ -177,12 +174,9 @@ class Blocks:
             tiles.finish_tile(row, height, columns, sums)
             return
         aside = self._aside(block, row, height, columns)
-        self._ask_for_next(block, row, height, columns)
-        zero = e.constant(0, tiles.type)
-        sums = [
-            e.select(block.is_first, zero, e.load_part(x, tiles.type, lane.valid))
-            for x, lane in aside
-        ]
+        with e.when(block.is_last), self.body.block():
+            tiles.ask_for_old(row, height, columns)
+        sums = self._begin(block, row, height, columns, aside)
         sums = self._sums(block, sums, height, start, panel, columns)
         last, more, after = (e.fresh(x) for x in ("last", "more", "after"))
         e.branch(block.is_last, last, more)
@@ -195,6 +189,28 @@ class Blocks:
             tiles.finish_tile(row, height, columns, sums)
         e.jump(after)
         e.start(after)
+
+    def _begin(
+        self, block: Block, row: Val, height: int, columns: list[Lanes],
+        aside: list[tuple[Val, Lanes]],
+    ) -> list[Val]:  # fmt: skip
+        """Zeros in the first block, else what was laid aside."""
+        e, type_ = self.body.e, self.tiles.type
+        assert block.is_first is not None
+        again, begin = e.fresh("again"), e.fresh("begin")
+        before = e.block
+        e.branch(block.is_first, begin, again)
+        e.start(again)
+        with self.body.block():
+            self._ask_for_next(block, row, height, columns)
+        loaded = [e.load_part(place, type_, lane.valid) for place, lane in aside]
+        e.jump(begin)
+        e.start(begin)
+        zero = e.constant(0, type_).text
+        return [
+            e.define(type_, f"phi {type_.text} [ {zero}, %{before} ], [ {x.text}, %{again} ]")
+            for x in loaded
+        ]
 
     def _ask_for_next(self, block: Block, row: Val, height: int, columns: list[Lanes]) -> None:
         """The tile below begins with what was laid aside: ask for it a whole tile ahead."""
@@ -236,8 +252,6 @@ class Blocks:
     ) -> list[Val]:  # fmt: skip
         """Run over the block's part of the contracted axis."""
         body, e, blocking, type_ = self.body, self.body.e, self.blocking, self.tiles.type
-        apart = 1 if blocking.along_rows else blocking.row_stride
-        along = blocking.height if blocking.along_rows else 1
         width = len(columns)
 
         def step(_: Val, carried: list[Val]) -> list[Val]:
@@ -246,17 +260,16 @@ class Blocks:
                 e.load(e.pointer(lane_at, e.i64(lane.plus), type_.kind), type_) for lane in columns
             ]
             out = []
-            if blocking.along_rows:
-                for lane in columns:
-                    ahead = e.i64(lane.plus + _AHEAD * WIDTH * blocking.lanes)
-                    e.prefetch(e.pointer(lane_at, ahead, type_.kind))
+            for lane in columns:
+                ahead = e.i64(lane.plus + _AHEAD * WIDTH * blocking.lanes)
+                e.prefetch(e.pointer(lane_at, ahead, type_.kind))
             for q in range(height):
-                x = body.load_from(self.tiles.by_rows.buffer, row_at, e.i64(q * apart))
+                x = body.load_from(self.tiles.by_rows.buffer, row_at, e.i64(q))
                 out += [e.fma(x, v, sums[q * width + k]) for k, v in enumerate(vectors)]
             ahead = e.i64(WIDTH * blocking.lanes)
             return [
                 *out,
-                e.pointer(row_at, e.i64(along), type_.kind),
+                e.pointer(row_at, e.i64(blocking.height), type_.kind),
                 e.pointer(lane_at, ahead, type_.kind),
             ]
 

@@ -9,11 +9,10 @@ from typing import Final
 from chainrule.compiler.native.blocking import WIDTH, Blocking
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.tiles import Tiles
+from chainrule.compiler.native.transpose import transposed
 
 #: Rows of the lane operand that are packed side by side.
 _LINES: Final = 8
-#: How many rows of the row operand ahead of the one at hand are asked for.
-_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +89,71 @@ def _move(
 
 
 def pack_rows(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
-    """The block of the row operand: row after row, or tile after tile where rows are contiguous."""
+    """The block of the row operand, tile after tile: a tile's rows stand side by side."""
     if blocking.along_rows:
         _pack_tiles(tiles, blocking, panel, rows, inner)
     else:
-        _pack_lines(tiles, blocking, panel, rows, inner)
+        _turn_tiles(tiles, blocking, panel, rows, inner)
 
 
-def _pack_lines(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
-    """Each row as it lies, vector by vector."""
-    body, e, operand, type_ = tiles.body, tiles.body.e, tiles.by_rows, tiles.type
-    count, lanes = e.sub(inner.end, inner.begin), body.lanes
-    rest = e.and_(count, e.i64(lanes - 1))
+def _turn_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
+    """Rows that lie behind one another are turned in registers, a vector of each at a time.
+
+    Vectors are stored whole: what is too much is written over later, or is behind all.
+    """
+    body, e, height, type_ = tiles.body, tiles.body.e, blocking.height, tiles.type
+    count = e.sub(inner.end, inner.begin)
+    rest = e.and_(count, e.i64(body.lanes - 1))
     whole = e.sub(count, rest)
-    ahead = body.times(body.extent(operand.stride(tiles.rows_axis)), e.i64(_AHEAD))
+    pitch = e.i64(height * blocking.inner)
 
-    def line(row: Val, carried: list[Val]) -> list[Val]:
-        (target,) = carried
-        with body.block():
-            entries = {**tiles.outer, ~0: inner.begin, tiles.rows_axis: row}
-            source = body.address(operand.buffer, operand.index(body, entries))
+    def tile(row: Val, carried: list[Val]) -> list[Val]:
+        lines = _lines(tiles, row, rows, height, inner)
 
-        def move(at: Val, valid: Val | None) -> None:
-            x = e.load_part(e.pointer(source, at, type_.kind), type_, valid)
-            e.store(x, e.pointer(target, at, type_.kind))
-            e.prefetch(e.pointer(source, body.plus(at, ahead), type_.kind))
+        def square(at: Val, carried: list[Val]) -> list[Val]:
+            _turn(tiles, lines, at, None, carried[0], height)
+            return [e.pointer(carried[0], e.i64(height * body.lanes), type_.kind)]
 
-        def vector(at: Val, _: list[Val]) -> list[Val]:
-            move(at, None)
-            return []
+        (target,) = e.loop(e.i64(0), whole, body.lanes, square, [carried[0]])
+        with e.when(e.compare("gt", rest, e.i64(0))), body.block():
+            _turn(tiles, lines, whole, rest, target, height)
+        return [e.pointer(carried[0], pitch, type_.kind)]
 
-        e.loop(e.i64(0), whole, lanes, vector)
-        with e.when(e.compare("gt", rest, e.i64(0))):
-            move(whole, rest)
-        return [e.pointer(target, e.i64(blocking.row_stride), type_.kind)]
+    e.loop(rows.begin, rows.end, height, tile, [panel])
 
-    e.loop(rows.begin, rows.end, 1, line, [panel])
+
+def _lines(tiles: Tiles, row: Val, rows: Run, height: int, inner: Run) -> list[Val]:
+    """Where the rows of a tile begin; the last one stands for those that do not exist."""
+    body, e, operand = tiles.body, tiles.body.e, tiles.by_rows
+    last = e.sub(rows.end, e.i64(1))
+    found = []
+    with body.block():
+        for q in range(height):
+            at = e.smaller(body.plus(row, e.i64(q)), last)
+            entries = {**tiles.outer, ~0: inner.begin, tiles.rows_axis: at}
+            found.append(body.address(operand.buffer, operand.index(body, entries)))
+    return found
+
+
+def _turn(
+    tiles: Tiles, lines: list[Val], at: Val, valid: Val | None, target: Val, height: int
+) -> None:
+    """One vector of each row of a tile becomes ``height`` neighbours for each of its lanes."""
+    body, e, type_ = tiles.body, tiles.body.e, tiles.type
+    below = body.times(body.extent(tiles.by_rows.stride(tiles.rows_axis)), e.i64(height))
+    vectors = []
+    for line in lines:
+        place = e.pointer(line, at, type_.kind)
+        vectors.append(e.load_part(place, type_, valid))
+        e.prefetch(e.pointer(place, below, type_.kind))
+    groups = []
+    for first in range(0, height, body.lanes):
+        group = vectors[first : first + body.lanes]
+        groups.append(transposed(body, group + [group[0]] * (body.lanes - len(group))))
+    for k, of_step in enumerate(zip(*groups, strict=True)):
+        for number, vector in enumerate(of_step):
+            place = e.i64(k * height + number * body.lanes)
+            e.store(vector, e.pointer(target, place, type_.kind))
 
 
 def _pack_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:

@@ -24,7 +24,8 @@ class Target:
     """A processor: LLVM's names for it, its vector width in bits, its vector registers.
 
     ``near`` and ``far`` are bytes of its first and second cache: they decide how products are
-    blocked, and thereby how fast they are, but not one bit of a result.
+    blocked, and thereby how fast they are, but not one bit of them. (Sums along their rows are
+    added up by strips, which may be of other widths in blocks.)
     """
 
     triple: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+
 from chainrule.compiler.lower.buffers import Buffer
 from chainrule.compiler.lower.group import Nest, behind_views
 from chainrule.compiler.lower.views import source_of
@@ -49,7 +50,7 @@ def write_transposition(body: Body, nest: Nest) -> None:
             place = Near(at, k)
             index[places[1]] = e.smaller(body.positions(place), last) if last else place
             rows.append(_load_row(body, of, tuple(index), valid, root))
-        for k, vector in enumerate(_transposed(body, rows)):
+        for k, vector in enumerate(transposed(body, rows)):
             target: list[Entry] = [Lanes(at), Lanes(at)]
             target[outer] = Near(row, k)
             e.store(vector, body.address(to, tuple(target)))
@@ -92,7 +93,7 @@ def _load_row(body: Body, of: Buffer, index: Index, valid: Val | None, root: Nod
     return body.e.load_part(body.address(of, index), type_, valid)
 
 
-def _transposed(body: Body, rows: list[Val]) -> list[Val]:
+def transposed(body: Body, rows: list[Val]) -> list[Val]:
     """Swap ever larger blocks across the diagonal: log₂ n rounds of n shuffles."""
     rows, n, step = list(rows), len(rows), 1
     while step < n:
