@@ -32,6 +32,11 @@ class Extent:
         """The number for one batch."""
         return int(self.scale * batch**self.power)
 
+    @property
+    def is_one(self) -> bool:
+        """Whether neighbours stand side by side."""
+        return (self.scale, self.power) == (1, 0)
+
     def times(self, size: Size) -> Extent:
         if isinstance(size, int):
             return Extent(self.scale * size, self.power)

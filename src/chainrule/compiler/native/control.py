@@ -31,6 +31,15 @@ _HEAD: Final = "ptr %table, i64 %thread, i64 %threads, i64 %before, i64 %batch"
 _FIRST: Final = Val(I64, "%before")
 
 
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Memory for packed blocks: the works that need it, its word, and each thread's bytes."""
+
+    works: frozenset[int]
+    place: int
+    bytes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Calls:
     """The functions of a module by the work they do, and where in the table things stand."""
@@ -40,6 +49,7 @@ class Calls:
     barrier: int
     regions: Mapping[int, int]
     extras: Mapping[int, int]
+    panels: Panels
 
     def word(self, e: Emitter, place: int, type_: NativeType) -> Val:
         """A word of the table."""
@@ -69,6 +79,15 @@ class Steps:
             for work in works
             if id(work) in self.calls.extras
         }
+        packed = [work for work in works if id(work) in self.calls.panels.works]
+        if packed:
+            self.extras.update(dict.fromkeys(map(id, packed), self._panels()))
+
+    def _panels(self) -> Val:
+        """This thread's memory for packed blocks."""
+        panels = self.calls.panels
+        first = self.calls.word(self.e, panels.place, PTR)
+        return self.e.pointer(first, self.e.mul(THREAD, self.e.i64(panels.bytes)), "i8")
 
     def phases(self, pointers: list[Val], gathered: list[Val], passed: Val) -> Val:
         """One step; how often the barrier has been passed then."""

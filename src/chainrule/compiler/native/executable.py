@@ -17,6 +17,7 @@ from chainrule.compiler.native.program import (
     checks,
     gathered_buffers,
     hosted,
+    panel_bytes,
     words_of,
     write_module,
 )
@@ -47,6 +48,8 @@ class Executable:
         self._table = np.zeros(self._words.count, np.int64)
         self._barrier = aligned(_LINE)
         self._scratch = aligned(0)
+        self._panel_bytes = panel_bytes(plan, target)
+        self._panels = aligned(0)
         self._batch = -1
         self._kept: dict[int, Any] = {}
         self.lock = threading.Lock()
@@ -106,6 +109,7 @@ class Executable:
         """
         with self.lock:
             self._fill(inputs, outputs, batch, steps, order, rows)
+            self._make_panels(threads)
             try:
                 run_together(self._code.call, self._table.ctypes.data, threads)
             finally:  # the caller's arrays are the caller's to keep alive
@@ -121,6 +125,7 @@ class Executable:
         """
         with self.lock:
             self._fill(inputs, outputs, 0, 1, None, ())
+            self._make_panels(1)
             table = self._table.copy()
         call = self._code.prepare_quick(table.ctypes.data)
         call.kept = (self, table, inputs, outputs)  # the native code knows their addresses only
@@ -166,6 +171,12 @@ class Executable:
             raise outside_error(place - size if place < 0 else place, size, check.where)
         if errors:
             raise errors[0]
+
+    def _make_panels(self, threads: int) -> None:
+        """Memory in which each thread packs its blocks."""
+        if threads * self._panel_bytes > len(self._panels):
+            self._panels = aligned(threads * self._panel_bytes)
+            self._table[self._words.place("panels")] = self._panels.ctypes.data
 
     def _make_room(self, batch: int) -> None:
         """Lay the scratch buffers out for this batch."""

@@ -14,7 +14,15 @@ from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan, all_plans
 from chainrule.compiler.lower.schedule import Gather, Work, accesses
 from chainrule.compiler.lower.views import HOSTED
-from chainrule.compiler.native.control import MEMCPY, Calls, Steps, is_loop, write_loop
+from chainrule.compiler.native.blocking import Blocking, blocking_of
+from chainrule.compiler.native.control import (
+    MEMCPY,
+    Calls,
+    Panels,
+    Steps,
+    is_loop,
+    write_loop,
+)
 from chainrule.compiler.native.emit import I64, PTR, Emitter, Val
 from chainrule.compiler.native.gather import Function, Written, write_gather
 from chainrule.compiler.native.host import write_host
@@ -27,7 +35,7 @@ from chainrule.compiler.native.transpose import is_transposition, write_transpos
 from chainrule.compiler.native.values import Body
 
 #: Words behind the buffers' addresses: numbers of the run, then the addresses of gathered arrays.
-WORDS: Final = ("batch", "steps", "order", "barrier", "fault")
+WORDS: Final = ("batch", "steps", "order", "barrier", "fault", "panels")
 _SPINS: Final = 2000
 #: How a processor is told that a loop waits, by the beginning of its triple.
 _PAUSE: Final = {
@@ -103,6 +111,18 @@ def checks(plan: Plan) -> list[Nest]:
     return [nest for nest in _nests(plan) if nest.kind == "check"]
 
 
+def _blockings(plan: Plan, target: Target) -> dict[int, Blocking]:
+    """The products that are worked through in packed blocks, by their nests' ids."""
+    pairs = [(work, each.memory.of) for each, work in _works(plan) if isinstance(work, Nest)]
+    found = {id(nest): blocking_of(nest, stored, target) for nest, stored in pairs}
+    return {key: blocking for key, blocking in found.items() if blocking}
+
+
+def panel_bytes(plan: Plan, target: Target) -> int:
+    """What each thread needs for packed blocks."""
+    return max((x.bytes for x in _blockings(plan, target).values()), default=0)
+
+
 def write_module(plan: Plan, target: Target) -> str:
     """The LLVM text of a plan."""
     declarations: set[str] = set()
@@ -119,7 +139,9 @@ def write_module(plan: Plan, target: Target) -> str:
             slots, text = _write_nest(each, work, target, declarations, numbers.get(id(work), 0))
         name = names.setdefault(text, f"n{len(names)}")  # nests of one shape share a function
         functions[id(work)] = Function(name, slots)
-    calls = _calls(plan, functions, {id(work): f"loop{k}" for k, (_, work) in enumerate(loops)})
+    calls = _calls(
+        plan, target, functions, {id(work): f"loop{k}" for k, (_, work) in enumerate(loops)}
+    )
     run = _write_run(plan, calls)
     texts = [f"define internal void @{name}{text}" for text, name in names.items()]
     for each, work in loops:
@@ -147,6 +169,8 @@ def _write_nest(
     body.e.declarations = declarations
     extra = ""
     if nest.kind == "dot":
+        if blocking_of(nest, plan.memory.of, target):
+            extra = ", ptr noalias %panels"
         write_product(body, nest, target)
     elif nest.kind == "check":
         extra = ", ptr %fault"
@@ -176,12 +200,16 @@ def _is_exact(plan: Plan, nest: Nest) -> bool:
 # -- the loop over steps -------------------------------------------------------------------------
 
 
-def _calls(plan: Plan, functions: dict[int, Function], loops: dict[int, str]) -> Calls:
+def _calls(
+    plan: Plan, target: Target, functions: dict[int, Function], loops: dict[int, str]
+) -> Calls:
     words, inner = words_of(plan), all_plans(plan)[1:]
     extras = {id(nest): words.place("fault") for nest in checks(plan)}
     extras.update({id(nest): words.host(k) for k, nest in enumerate(hosted(plan))})
     regions = {id(body): words.region(k) for k, body in enumerate(inner)}
-    return Calls(functions, loops, words.place("barrier"), regions, extras)
+    packed = frozenset(_blockings(plan, target))
+    panels = Panels(packed, words.place("panels"), panel_bytes(plan, target))
+    return Calls(functions, loops, words.place("barrier"), regions, extras, panels)
 
 
 def _write_run(plan: Plan, calls: Calls) -> str:

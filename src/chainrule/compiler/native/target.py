@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import llvmlite.binding as llvm
@@ -11,17 +13,28 @@ import llvmlite.binding as llvm
 #: Width of the vectors and number of their registers, by the feature that brings them.
 _X86: Final = (("avx512f", 512, 32), ("fma", 256, 16), ("sse2", 128, 16))
 _PINNED: Final = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "avx", "fma")
+#: The first cache of most processors, and the second where the system does not say.
+_NEAR: Final = 32 << 10
+_FAR: Final = 512 << 10
+_SECOND_CACHE: Final = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A processor: LLVM's names for it, its vector width in bits, its vector registers."""
+    """A processor: LLVM's names for it, its vector width in bits, its vector registers.
+
+    ``near`` and ``far`` are bytes of its first and second cache: they decide how products are
+    blocked, and thereby how fast they are, but not one bit of them. (Sums along their rows are
+    added up by strips, which may be of other widths in blocks.)
+    """
 
     triple: str
     cpu: str
     features: str
     vector_bits: int
     registers: int
+    near: int = _NEAR
+    far: int = _FAR
 
     def lanes(self, bits: int) -> int:
         """How many elements of this many bits a vector holds."""
@@ -41,16 +54,24 @@ def host(widest: int = 512) -> Target:
     features = dict(llvm.get_host_cpu_features())
     triple = llvm.get_process_triple()
     if not triple.startswith(("x86_64", "i686")):
-        return Target(triple, llvm.get_host_cpu_name(), _flags(features), 128, 32)
+        return Target(
+            triple, llvm.get_host_cpu_name(), _flags(features), 128, 32, far=_second_cache()
+        )
     if widest < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if widest < 256:
         features.update(dict.fromkeys(("avx", "avx2", "fma", "f16c", "avxvnni"), False))
     bits, registers = next((b, r) for name, b, r in _X86 if features.get(name) or name == "sse2")
     flags = _flags(features) + (",-prefer-256-bit" if bits == 512 else "")
-    return Target(
-        triple, llvm.get_host_cpu_name() if widest >= 512 else "x86-64", flags, bits, registers
-    )
+    cpu = llvm.get_host_cpu_name() if widest >= 512 else "x86-64"
+    return Target(triple, cpu, flags, bits, registers, far=_second_cache())
+
+
+def _second_cache() -> int:
+    """Bytes of a core's second cache."""
+    with suppress(OSError, ValueError):
+        return int(_SECOND_CACHE.read_text().strip().removesuffix("K")) << 10
+    return _FAR
 
 
 def _flags(features: dict[str, bool]) -> str:

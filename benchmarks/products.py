@@ -1,0 +1,200 @@
+"""Products of matrices against OpenBLAS and MKL, in one run on one thread.
+
+``python -m benchmarks.products [--json] [--seconds S] [--picture]``. Shapes are square, odd, skinny
+and tiny, in all four transpositions and both precisions. The three are interleaved; of each the
+shortest processor time counts, with results written to memory that is there. Ours is the native
+program called as a small one is; the FMA peak is measured between the shapes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.machine import facts, in_words
+from chainrule.compiler.native.jit import assemble
+from chainrule.compiler.native.target import host
+from chainrule.compiler.pipeline import compile_graph, plain_roles
+from chainrule.tracing.trace import array_type, trace_types
+
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "products.png"
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "nn": lambda a, b: a @ b, "nt": lambda a, b: a @ b.T,
+    "tn": lambda a, b: a.T @ b, "tt": lambda a, b: a.T @ b.T,
+}  # fmt: skip
+SQUARE = [4, 8, 16, 31, 32, 64, 100, 128, 200, 256, 300, 384, 512, 777, 1000, 1024, 1536, 2048]
+#: rows, inner, columns
+OTHERS = [
+    (128, 784, 128), (784, 128, 128), (128, 784, 512), (32, 784, 256), (1000, 20, 64),
+    (16, 1024, 1024), (12, 2048, 2048), (1024, 1024, 32), (1024, 16, 1024), (60, 2000, 60),
+    (7, 300, 500), (333, 5, 777), (2048, 128, 128), (100, 100, 3000),
+]  # fmt: skip
+_CHAINS = 24
+_STEPS = 30_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """GFLOP/s of one product, and of the FMA peak beside it; None: not installed."""
+
+    operation: str
+    dtype: str
+    rows: int
+    inner: int
+    columns: int
+    ours: float
+    openblas: float
+    mkl: float | None
+    peak: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours to the better of the two."""
+        return self.ours / max(self.openblas, self.mkl or 0.0)
+
+
+def shapes() -> Iterator[tuple[str, str, tuple[int, int, int]]]:
+    """Every product of the sweep: 256 of them."""
+    for dtype in ("float32", "float64"):
+        for operation in OPERATIONS:
+            for shape in [*((n, n, n) for n in SQUARE), *OTHERS]:
+                yield operation, dtype, shape
+
+
+def peak(dtype: str) -> Callable[[], None]:
+    """Independent chains of multiply-adds in registers; a call makes many steps of each."""
+    kind, bits = {"float32": ("float", 32), "float64": ("double", 64)}[dtype]
+    lanes = host().lanes(bits)
+    vector, name = f"<{lanes} x {kind}>", f"@llvm.fma.v{lanes}f{bits}"
+    chains = range(_CHAINS)
+    phis = "".join(f"  %c{k} = phi {vector} [ %x, %entry ], [ %d{k}, %step ]\n" for k in chains)
+    fmas = "".join(
+        f"  %d{k} = call {vector} {name}({vector} %x, {vector} %x, {vector} %c{k})\n"
+        for k in chains
+    )
+    stores = "".join(f"  store volatile {vector} %d{k}, ptr %at, align 4\n" for k in chains)
+    text = (
+        f'target triple = "{host().triple}"\ndeclare {vector} {name}({vector}, {vector}, {vector})'
+        f"\ndefine void @run(ptr %at, i64 %n, i64 %m) #0 {{\nentry:\n  %x = load {vector}, ptr %at,"
+        f" align 4\n  br label %step\nstep:\n  %i = phi i64 [ 0, %entry ], [ %j, %step ]\n{phis}"
+        f"{fmas}  %j = add i64 %i, 1\n  %t = icmp slt i64 %j, %n\n"
+        f"  br i1 %t, label %step, label %done\ndone:\n{stores}  ret void\n}}\n"
+        'attributes #0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
+    )
+    code, room = assemble(text, host()), np.zeros(64)
+    return lambda: code.call(room.ctypes.data, _STEPS, 0)
+
+
+def peak_flops(dtype: str) -> int:
+    """Of one call of ``peak``."""
+    return 2 * _STEPS * _CHAINS * host().lanes(np.dtype(dtype).itemsize * 8)
+
+
+def contenders(operation: str, a: np.ndarray, b: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """A call of each on these operands, into memory of its own."""
+    f = OPERATIONS[operation]
+    graph = trace_types(lambda x: f(*x), [array_type(a), array_type(b)]).graph
+    out = np.empty(f(a, b).shape, a.dtype)
+    ours = compile_graph(graph, plain_roles(graph)).fixed([a, b], [out])
+    x, y = (m.T if t == "t" else m for m, t in zip((a, b), operation, strict=True))
+    again = np.empty_like(out)
+    found: dict[str, Callable[[], Any]] = {
+        "ours": ours, "openblas": lambda: np.matmul(x, y, out=again)
+    }  # fmt: skip
+    try:
+        import torch
+    except ImportError:
+        return found
+    torch.set_num_threads(1)
+    left, right, third = torch.from_numpy(x), torch.from_numpy(y), torch.empty(out.shape)
+    third = third.to(left.dtype)
+    found["mkl"] = lambda: torch.mm(left, right, out=third)
+    return found
+
+
+def measure(operation: str, dtype: str, shape: tuple[int, int, int], seconds: float) -> Row:
+    """The shortest of many calls of each, in turn."""
+    rng, (m, k, n) = np.random.default_rng(0), shape
+    a = rng.random((m, k) if operation[0] == "n" else (k, m)).astype(dtype)
+    b = rng.random((k, n) if operation[1] == "n" else (n, k)).astype(dtype)
+    calls = contenders(operation, a, b)
+    calls["peak"] = peak(dtype)
+    flops = dict.fromkeys(calls, 2.0 * m * k * n) | {"peak": float(peak_flops(dtype))}
+    times = max(1, int(2e5 / flops["ours"]))  # short calls are timed many at once
+    best = dict.fromkeys(calls, float("inf"))
+    end, rounds = time.perf_counter() + seconds, 0
+    while rounds < 4 or time.perf_counter() < end:
+        rounds += 1
+        for name, call in calls.items():
+            best[name] = min(best[name], _timed(call, 1 if name == "peak" else times))
+    speed = {name: flops[name] / best[name] / 1e9 for name in calls}
+    return Row(operation, dtype, m, k, n, speed["ours"], speed["openblas"], speed.get("mkl"),
+               speed["peak"])  # fmt: skip
+
+
+def _timed(call: Callable[[], Any], times: int) -> float:
+    start = time.thread_time()
+    for _ in range(times):
+        call()
+    return (time.thread_time() - start) / times
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """The ratio of each product over its size."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4.5))
+    for dtype, marker in (("float32", "o"), ("float64", "x")):
+        found = [row for row in rows if row.dtype == dtype]
+        size = [2.0 * row.rows * row.inner * row.columns for row in found]
+        axes.scatter(size, [row.ratio for row in found], marker=marker, s=18, label=dtype)
+    axes.axhline(1.0, color="grey", lw=1)
+    axes.axhline(0.9, color="grey", lw=1, ls=":")
+    axes.set(xscale="log", yscale="log", xlabel="operations of the product")
+    axes.set(ylabel="speed against the better of OpenBLAS and MKL")
+    axes.legend()
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+def main() -> None:
+    """Measure, print a line for each product and the share of those at 0.9 or more."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--seconds", type=float, default=0.2, help="for each product")
+    parser.add_argument("--picture", action="store_true", help=f"write {PICTURE.name}")
+    chosen = parser.parse_args()
+    rows = []
+    with threadpool_limits(1):
+        for operation, dtype, shape in shapes():
+            rows.append(row := measure(operation, dtype, shape, chosen.seconds))
+            if not chosen.json:
+                mkl = "missing" if row.mkl is None else f"{row.mkl:6.1f}"
+                size = f"{row.rows}x{row.inner}x{row.columns}"
+                print(f"{dtype} {operation} {size:16} ours {row.ours:6.1f}  OpenBLAS "
+                      f"{row.openblas:6.1f}  MKL {mkl}  ratio {row.ratio:4.2f}  "
+                      f"of the peak {row.ours / row.peak:4.2f}", flush=True)  # fmt: skip
+    if chosen.picture:
+        draw(rows, PICTURE)
+    if chosen.json:
+        json.dump({"machine": facts(), "rows": [{**asdict(r), "ratio": r.ratio} for r in rows]},
+                  sys.stdout, indent=1)  # fmt: skip
+        return
+    ratios = sorted(row.ratio for row in rows)
+    share = sum(r >= 0.9 for r in ratios) / len(ratios)
+    print(
+        f"{len(rows)} products: at 0.9 or more {share:.0%}, median {ratios[len(ratios) // 2]:.2f}"
+    )
+    print(in_words(facts()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Which products are worked through in packed blocks, and how large the blocks are.
+
+A block of the row operand (``rows`` x ``inner``) stays in the second cache while all strips of the
+lane operand (``inner`` x a strip's width) pass through the first. Sizes decide how fast a product
+is and nothing else: each element is the same chain of multiply-adds in blocks of any size.
+
+Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplication, section 4;
+Low et al. 2016, Analytical Modeling Is Enough for High-Performance BLIS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
+from chainrule.compiler.lower.group import Nest
+from chainrule.compiler.native.memory import lanes_for
+from chainrule.compiler.native.operands import Operand, operands_of
+from chainrule.compiler.native.target import Target
+from chainrule.compiler.native.tiles import tile_rows
+from chainrule.ir.graph import Node
+from chainrule.ir.types import Size
+
+#: Vectors of a strip.
+WIDTH: Final = 2
+#: A packed strip takes this many times the nearest cache: it comes from the second one in time.
+_DEEP: Final = 2
+#: Most rows of a packed block, most columns of a packed panel.
+_TALLEST: Final = 384
+_WIDEST: Final = 2048
+#: Bytes of unfinished sums.
+_ASIDE: Final = 4 << 20
+#: Rows below which packing does not pay but for large operands; the batch that is reckoned with.
+_FEW: Final = 48
+_BATCH: Final = 128
+_LINE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """Sizes of a product's blocks, in elements, and where in a thread's panels they lie.
+
+    ``rows``: of a packed block of the row operand. ``inner``: steps of the contracted axis in all
+    blocks. ``columns``: of a packed panel of the lane operand, whole strips. ``height``: rows of a
+    tile; they stand side by side in a packed block. ``along_rows``: so they do in memory already.
+    ``aside``: how many rows have room for unfinished sums; 0: the result itself has it.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    height: int
+    lanes: int
+    size: int
+    along_rows: bool
+    split: bool
+    aside: int
+
+    @property
+    def panel(self) -> int:
+        """Where the packed panel begins, behind the block of the row operand."""
+        return (self.rows * self.inner + self.height * self.lanes) // self.lanes * self.lanes
+
+    @property
+    def strip(self) -> int:
+        """From one strip of the panel to the next."""
+        return (self.inner + 1) * WIDTH * self.lanes
+
+    @property
+    def sums(self) -> int:
+        """Where unfinished sums are laid aside."""
+        return self.panel + self.columns // (WIDTH * self.lanes) * self.strip
+
+    @property
+    def sums_stride(self) -> int:
+        """From one row of unfinished sums to the next."""
+        return self.columns + GRANULE
+
+    @property
+    def bytes(self) -> int:
+        """What a thread needs for all of them."""
+        end = self.sums + self.aside * self.sums_stride
+        return -(-end * self.size // _LINE) * _LINE
+
+
+def blocking_of(nest: Nest, stored: Mapping[Node, Buffer], target: Target) -> Blocking | None:
+    """The blocks of a product; None where its tiles read the operands where they lie."""
+    if nest.kind != "dot":
+        return None
+    by_rows, by_lanes, inner, rows = operands_of(nest, stored)
+    if len(inner) != 1 or not _is_plain(nest, by_rows, by_lanes, rows):
+        return None
+    columns = nest.shape[nest.order[-1]]
+    assert isinstance(columns, int)
+    shape = nest.shape[rows], columns, inner[0]
+    size, apart = itemsize(by_lanes.buffer), not by_rows.stride(~0).is_one
+    if not _is_worth_it(*shape, size, target, apart=apart):
+        return None
+    lanes = lanes_for(target.vector_bits, [node.type.dtype for node in nest.members])
+    direct = _is_direct(nest, stored)
+    return _sizes(shape, lanes, size, target, along_rows=apart, direct=direct)
+
+
+def _is_plain(nest: Nest, by_rows: Operand, by_lanes: Operand, rows: int) -> bool:
+    """Whether the operands are matrices of one type, contiguous where they are packed."""
+    types = {by_rows.buffer.type.dtype, by_lanes.buffer.type.dtype, nest.anchor.type.dtype}  # type: ignore[union-attr]
+    if len(types) > 1 or not isinstance(nest.shape[nest.order[-1]], int):
+        return False
+    is_one = [by_lanes.stride(nest.order[-1]).is_one]
+    is_one.append(by_rows.stride(rows).is_one or by_rows.stride(~0).is_one)
+    return all(is_one) and next(iter(types)).kind == "f"
+
+
+def _is_worth_it(
+    rows: Size, columns: int, inner: Size, size: int, target: Target, *, apart: bool
+) -> bool:
+    """Whether packing costs less than reading the operands where they lie does.
+
+    Packing reads and writes each operand once more; without it every strip reads all rows again,
+    and every tile a strip, from as far as they have to lie. With operands that the second cache
+    keeps beside one another that is cheap. Few columns (or rows) use what is packed too seldom,
+    unless the row operand's neighbours lie ``apart``, or the lane operand fills half that cache.
+    The length of a batch is taken as 128, but a batch of few rows must not be slow either.
+    """
+    m, k = (n if isinstance(n, int) else _BATCH for n in (rows, inner))
+    strip = k * columns * size
+    if not isinstance(rows, int) or rows < _FEW:
+        return strip >= target.far // 2
+    wide = apart or columns > 2 * WIDTH * target.lanes(8 * size)
+    return wide and strip + m * k * size >= target.far * 3 // 16
+
+
+def _sizes(
+    shape: tuple[Size, int, Size], lanes: int, size: int, target: Target, *, along_rows: bool,
+    direct: bool,
+) -> Blocking:  # fmt: skip
+    rows, columns, inner = shape
+    height = tile_rows(WIDTH, target.registers)
+    deep = _DEEP * target.near // (WIDTH * lanes * size)
+    split = not isinstance(inner, int) or inner > deep
+    deep = inner if isinstance(inner, int) and not split else deep
+    tall = target.far * 3 // 8 // (max(deep, 1) * size) // height * height
+    most = min(rows, _TALLEST) if isinstance(rows, int) else _TALLEST
+    tall = max(height, min(tall, -(-most // height) * height))
+    strip = WIDTH * lanes
+    wide = min(_WIDEST // strip * strip, -(-columns // strip) * strip)
+    aside = 0
+    if split and not direct:
+        aside = max(1, _ASIDE // (wide * size) // tall) * tall
+        aside = min(aside, -(-rows // tall) * tall) if isinstance(rows, int) else aside
+    return Blocking(tall, deep, wide, height, lanes, size, along_rows, split, aside)
+
+
+def _is_direct(nest: Nest, stored: Mapping[Node, Buffer]) -> bool:
+    """Whether unfinished sums may stand where the result will: nobody reads an old value there."""
+    anchor = nest.anchor
+    assert anchor is not None
+    buffer = stored.get(anchor)
+    if anchor not in nest.roots or buffer is None or buffer.owner == "state":
+        return False
+    return buffer.strides[nest.order[-1]].is_one

@@ -1,0 +1,208 @@
+"""Packing: parts of a product's operands laid the way its tiles read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chainrule.compiler.native.blocking import WIDTH, Blocking
+from chainrule.compiler.native.emit import Val
+from chainrule.compiler.native.tiles import Tiles
+from chainrule.compiler.native.transpose import transposed
+
+#: Rows of the lane operand that are packed side by side.
+_LINES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Places from ``begin`` to ``end`` of an axis."""
+
+    begin: Val
+    end: Val
+
+
+def pack_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
+    """The lane operand strip by strip; some rows of it are read side by side."""
+    body, e, operand, kind = tiles.body, tiles.body.e, tiles.by_lanes, tiles.type.kind
+    entries = {**tiles.outer, ~0: inner.begin, tiles.lanes_axis: columns.begin}
+    start = body.address(operand.buffer, operand.index(body, entries))
+    stride = body.extent(operand.stride(~0))
+    begin, places = e.i64(0), [start, panel]
+    for lines in (_LINES, 1):
+
+        def group(at: Val, carried: list[Val], lines: int = lines) -> list[Val]:
+            _pack_lines_of_panel(tiles, blocking, carried[:2], lines, columns, stride)
+            source = e.pointer(carried[0], body.times(stride, e.i64(lines)), kind)
+            target = e.pointer(carried[1], e.i64(lines * WIDTH * blocking.lanes), kind)
+            return [source, target, e.add(at, e.i64(lines))]
+
+        end = e.sub(e.sub(inner.end, inner.begin), e.i64(lines - 1))
+        *places, begin = e.loop(begin, end, lines, group, [*places, begin])
+
+
+def _pack_lines_of_panel(
+    tiles: Tiles, blocking: Blocking, places: list[Val], lines: int, columns: Run, stride: Val
+) -> None:
+    """Rows of the lane operand, all strips of them."""
+    body, e, kind, step = tiles.body, tiles.body.e, tiles.type.kind, WIDTH * blocking.lanes
+    count = tiles.nest.shape[tiles.lanes_axis]
+    assert isinstance(count, int)
+
+    def strip(_: Val, carried: list[Val]) -> list[Val]:
+        _move(tiles, carried, lines, stride, [None] * WIDTH)
+        return [
+            e.pointer(carried[0], e.i64(step), kind),
+            e.pointer(carried[1], e.i64(blocking.strip), kind),
+        ]
+
+    whole = body.plus(columns.end, e.i64(1 - step))
+    after = e.loop(columns.begin, whole, step, strip, places)
+    if count % step:
+        with e.when(e.compare("eq", columns.end, e.i64(count))):
+            _move(tiles, after, lines, stride, _valid(count % step, blocking.lanes))
+
+
+def _valid(rest: int, lanes: int) -> list[int | None]:
+    """How many lanes exist of each vector of a strip that is cut."""
+    whole = [None] * (rest // lanes)
+    return [*whole, rest % lanes] if rest % lanes else [*whole]
+
+
+def _move(
+    tiles: Tiles, places: list[Val], lines: int, stride: Val, valid: Sequence[int | None]
+) -> None:
+    """Some rows of one strip; the rows that come next are asked for."""
+    body, e, type_, roomy = tiles.body, tiles.body.e, tiles.type, tiles.by_lanes.buffer.roomy
+    for line in range(lines):
+        for k, count in enumerate(valid):
+            lane = e.i64(k * type_.lanes)
+            source = body.plus(body.times(stride, e.i64(line)), lane)
+            vector = e.load_part(
+                e.pointer(places[0], source, type_.kind), type_, None if roomy else count
+            )
+            target = e.i64((line * WIDTH + k) * type_.lanes)
+            e.store(vector, e.pointer(places[1], target, type_.kind))
+            ahead = body.plus(body.times(stride, e.i64(line + lines)), lane)
+            e.prefetch(e.pointer(places[0], ahead, type_.kind))
+
+
+def pack_rows(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
+    """The block of the row operand, tile after tile: a tile's rows stand side by side."""
+    if blocking.along_rows:
+        _pack_tiles(tiles, blocking, panel, rows, inner)
+    else:
+        _turn_tiles(tiles, blocking, panel, rows, inner)
+
+
+def _turn_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
+    """Rows that lie behind one another are turned in registers, a vector of each at a time.
+
+    Vectors are stored whole: what is too much is written over later, or is behind all.
+    """
+    body, e, height, type_ = tiles.body, tiles.body.e, blocking.height, tiles.type
+    count = e.sub(inner.end, inner.begin)
+    rest = e.and_(count, e.i64(body.lanes - 1))
+    whole = e.sub(count, rest)
+    pitch = e.i64(height * blocking.inner)
+
+    def tile(row: Val, carried: list[Val]) -> list[Val]:
+        lines = _lines(tiles, row, rows, height, inner)
+
+        def square(at: Val, carried: list[Val]) -> list[Val]:
+            _turn(tiles, lines, at, None, carried[0], height)
+            return [e.pointer(carried[0], e.i64(height * body.lanes), type_.kind)]
+
+        (target,) = e.loop(e.i64(0), whole, body.lanes, square, [carried[0]])
+        with e.when(e.compare("gt", rest, e.i64(0))), body.block():
+            _turn(tiles, lines, whole, rest, target, height)
+        return [e.pointer(carried[0], pitch, type_.kind)]
+
+    e.loop(rows.begin, rows.end, height, tile, [panel])
+
+
+def _lines(tiles: Tiles, row: Val, rows: Run, height: int, inner: Run) -> list[Val]:
+    """Where the rows of a tile begin; the last one stands for those that do not exist."""
+    body, e, operand = tiles.body, tiles.body.e, tiles.by_rows
+    last = e.sub(rows.end, e.i64(1))
+    found = []
+    with body.block():
+        for q in range(height):
+            at = e.smaller(body.plus(row, e.i64(q)), last)
+            entries = {**tiles.outer, ~0: inner.begin, tiles.rows_axis: at}
+            found.append(body.address(operand.buffer, operand.index(body, entries)))
+    return found
+
+
+def _turn(
+    tiles: Tiles, lines: list[Val], at: Val, valid: Val | None, target: Val, height: int
+) -> None:
+    """One vector of each row of a tile becomes ``height`` neighbours for each of its lanes."""
+    body, e, type_ = tiles.body, tiles.body.e, tiles.type
+    below = body.times(body.extent(tiles.by_rows.stride(tiles.rows_axis)), e.i64(height))
+    vectors = []
+    for line in lines:
+        place = e.pointer(line, at, type_.kind)
+        vectors.append(e.load_part(place, type_, valid))
+        e.prefetch(e.pointer(place, below, type_.kind))
+    groups = []
+    for first in range(0, height, body.lanes):
+        group = vectors[first : first + body.lanes]
+        groups.append(transposed(body, group + [group[0]] * (body.lanes - len(group))))
+    for k, of_step in enumerate(zip(*groups, strict=True)):
+        for number, vector in enumerate(of_step):
+            place = e.i64(k * height + number * body.lanes)
+            e.store(vector, e.pointer(target, place, type_.kind))
+
+
+def _pack_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
+    """Tiles of full height, and one of the rows that are left over."""
+    e, height = tiles.body.e, blocking.height
+    pitch = e.i64(height * blocking.inner)
+
+    def tile(row: Val, carried: list[Val]) -> list[Val]:
+        (target,) = carried
+        with tiles.body.block():
+            _pack_tile(tiles, blocking, target, row, None, inner)
+        return [e.add(row, e.i64(height)), e.pointer(target, pitch, tiles.type.kind)][1:]
+
+    full = e.sub(rows.end, e.i64(height - 1))
+    (target,) = e.loop(rows.begin, full, height, tile, [panel])
+    gone = _whole(tiles, rows, height)
+    with e.when(e.compare("lt", gone, rows.end)), tiles.body.block():
+        _pack_tile(tiles, blocking, target, gone, e.sub(rows.end, gone), inner)
+
+
+def _whole(tiles: Tiles, rows: Run, height: int) -> Val:
+    """Where the tiles of full height end."""
+    e = tiles.body.e
+    count = e.sub(rows.end, rows.begin)
+    return e.add(rows.begin, e.mul(e.divide_exactly(count, height), e.i64(height)))
+
+
+def _pack_tile(
+    tiles: Tiles, blocking: Blocking, panel: Val, row: Val, valid: Val | None, inner: Run
+) -> None:
+    """``height`` neighbours for each step of the contracted axis, of which ``valid`` exist.
+
+    Vectors are stored whole: what is too much is written over by the next step, or is behind all.
+    """
+    body, e, operand, type_ = tiles.body, tiles.body.e, tiles.by_rows, tiles.type
+    entries = {**tiles.outer, ~0: inner.begin, tiles.rows_axis: row}
+    start = body.address(operand.buffer, operand.index(body, entries))
+    stride = body.extent(operand.stride(~0))
+
+    def step(_: Val, carried: list[Val]) -> list[Val]:
+        source, target = carried
+        for at in range(0, blocking.height, body.lanes):
+            place = e.i64(at)
+            most = min(body.lanes, blocking.height - at)
+            left = e.smaller(body.plus(valid, e.i64(-at)), e.i64(most)) if valid else None
+            own = most if left is None else left
+            x = e.load_part(e.pointer(source, place, type_.kind), type_, own)
+            e.store(x, e.pointer(target, place, type_.kind))
+        ahead = e.i64(blocking.height)
+        return [e.pointer(source, stride, type_.kind), e.pointer(target, ahead, type_.kind)]
+
+    e.loop(e.i64(0), e.sub(inner.end, inner.begin), 1, step, [start, panel])
