@@ -125,7 +125,7 @@ def test_a_scaled_target_is_said_to_be_scaled(chainrule, penguins_run, tmp_path)
     assert "sd²" in shown
     assert "target²" not in shown
     assert "the table says 3450" in shown
-    gone = chainrule("explain", penguins_run, "--row", 3, status=2)
+    gone = chainrule("explain", penguins_run, "--row", 3, code=2)
     assert "no 'body_mass_g' in that row" in gone.stderr
     page = tmp_path / "run.html"
     said = chainrule("explain", penguins_run, "--report", page).stdout

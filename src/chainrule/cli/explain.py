@@ -132,8 +132,11 @@ def _explain_row(options: ExplainOptions, view: View) -> None:
     said = _prediction(trained, predicted)
     _show_row(view, trained, one, row, source, said)
     _show_target(view, trained, y)
-    section(view.console, "x", "the columns as the network sees them: numbers scaled to mean 0,"
-            " categories as 0 and 1")
+    section(
+        view.console,
+        "x",
+        "the columns as the network sees them: numbers scaled to mean 0, categories as 0 and 1",
+    )
     view.console.print()
     _show(options, view, found, {"run": options.what, "row": row, "data": source, "says": said})
 

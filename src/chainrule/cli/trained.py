@@ -43,7 +43,7 @@ class Trained:
         folder = RunFolder.open(path)
         config = folder.config
         if "setup" not in config or not (path / "schema.json").exists():
-            hint = "runs of cr.train are used from Python: cr.predict(run.model, x)"
+            hint = "runs of cr.train are used from Python: cr.predict(run.model, x), run.explain()"
             raise RunError(f"{path}: not a run of `chainrule train`: it has no schema", hint=hint)
         checkpoint = folder.read_checkpoint()
         if checkpoint is None:

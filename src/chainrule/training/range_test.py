@@ -339,13 +339,13 @@ def _smooth(losses: np.ndarray) -> np.ndarray:
     """Exponential averages with bias correction, forwards and backwards: no lag either way."""
 
     def one_way(x: np.ndarray) -> np.ndarray:
-        return _averaged(x) / _averaged(np.ones_like(x))
+        return np.asarray(_averaged(x) / _averaged(np.ones_like(x)))
 
     return one_way(one_way(losses)[::-1])[::-1]
 
 
 def _averaged(x: np.ndarray) -> np.ndarray:
-    """Exponential averages that begin at 0. (SciPy's lfilter would cost a second of imports.)"""
+    """Exponential averages that begin at 0; SciPy's lfilter would cost a second of imports."""
     parts = ((1 - _KEEP) * x).tolist()
     return np.array(list(accumulate(parts, lambda mean, part: part + _KEEP * mean)))
 

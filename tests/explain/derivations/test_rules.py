@@ -58,3 +58,9 @@ def test_a_derivative_as_printed_is_the_rule_of_the_primitive(name: str) -> None
         assert unicode(formula)
         assert latex(formula)
         assert mathml(formula)
+
+
+def test_what_is_held_constant_is_printed_so() -> None:
+    """Of Σ stop(x²) x the gradient is x², not 3 x²: the formula tells why."""
+    found = formulas(lambda x: np.sum(cr.stop_gradient(x**2) * x), np.array([1.0, 2.0, 3.0]))
+    assert "stop(x²)" in str(found)

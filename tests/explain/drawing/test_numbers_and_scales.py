@@ -8,7 +8,7 @@ import pytest
 from chainrule.explain.drawing.scales import labels, nice_step, scale_of, ticks
 from chainrule.explain.drawing.style import SIZE
 from chainrule.explain.drawing.text import width, wrap
-from chainrule.explain.words import short
+from chainrule.explain.words import apart, several, short
 
 RANGES = [
     (0.0, 1.0), (-3.0, 7.0), (0.0, 1e-8), (1e6, 1e6 + 1), (-1e12, 1e12), (5.0, 5.0), (0.0, 0.0),
@@ -57,6 +57,29 @@ def test_logarithmic_ticks_are_few_and_written_apart(low, high, most):
 def test_ticks_of_a_logarithmic_axis_are_powers_of_ten():
     scale = scale_of([np.array([1e-8, 1e-2])], True, (1e-8, 1e-2), 0.0)
     assert ticks(scale, 7)[1] == ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"]
+
+
+def test_ticks_of_a_logarithmic_axis_are_spelled_alike():
+    """Plain decimals where all lie between 0.0001 and 99,999, else powers for all."""
+
+    def texts(low, high):
+        return ticks(scale_of([np.array([low, high])], True, (low, high), 0.0), 7)[1]
+
+    assert texts(3e-4, 1.0) == ["0.001", "0.01", "0.1", "1"]
+    assert texts(0.001, 0.01) == ["0.001", "0.002", "0.005", "0.01"]
+    assert texts(1e-5, 1e-4) == ["10⁻⁵", "2·10⁻⁵", "5·10⁻⁵", "10⁻⁴"]
+    assert texts(30.0, 2e5) == ["10²", "10³", "10⁴", "10⁵"]
+
+
+def test_rounding_beside_larger_numbers_is_0():
+    assert several([1.0, -1.4e-16, 1e-12]) == "1, 0, 10⁻¹²"
+    assert short(-1.4e-16) == "−1.4·10⁻¹⁶"
+
+
+def test_a_legend_has_no_more_digits_than_tell_its_numbers_apart():
+    assert apart([0.00096137, 0.193, 0.5]) == ["0.00096", "0.19", "0.5"]
+    assert apart([0.1234, 0.1235, 0.1235]) == ["0.1234", "0.1235", "0.1235"]
+    assert apart([]) == []
 
 
 def test_a_scale_meets_its_ends_and_knows_no_place_for_nan():

@@ -115,3 +115,13 @@ def test_elements_that_f_does_not_read_restrict_no_domain():
     program = program_of(subject_of(lambda x: -np.log(x)[0] + x[1] ** 3, np.ones(2)))
     found = compose(program, np.full(2, -np.inf), np.full(2, np.inf))
     assert not found.convex
+
+
+def test_what_may_be_0_is_not_enclosed_as_positive() -> None:
+    """x⁴, √x and max(x, 0) reach 0: a divisor of theirs is not safe; a product may underflow."""
+    from_zero = iv.between(np.array([0.0]), np.array([2.0]))
+    above = iv.between(np.array([-1.0]), np.array([3.0]), True)
+    for found in (iv.power(from_zero, 4), iv.power(from_zero, 0.5), iv.maximum(from_zero, above)):
+        assert not found.positive.any()
+    tiny = iv.between(np.array([0.0]), np.array([1e-300]))
+    assert iv.multiply(tiny, iv.point(np.array([1e-300]))).high[0] > 0

@@ -108,3 +108,34 @@ def test_random_logistic_regressions_have_a_minimum_where_newton_finds_one(seed)
     angles = np.random.default_rng(0).normal(size=(20000, 3))
     separable = bool(((rows @ angles.T) > 0).all(axis=0).any())
     assert found.minimum.exists is not separable
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "wrong"),
+    [
+        (lambda x: 1e-9 * x + np.maximum(-1, 0.5 * x - 1), 1.0, (True, None)),
+        (lambda x: np.maximum(0, 1 - x) - 1e-10 * x, 1.0, (True, None)),
+        (lambda x: np.abs(x) + (1 + 1e-10) * x, 1.0, (True, None)),
+        (lambda x: x[0] ** 2 + (1e-12 * x[1]) ** 2, W, (True, False)),
+        (lambda x: x[0] ** 2 + (1e-12 * x[1]) ** 2 - 1e-14 * x[1], W, (False, None)),
+        (lambda x: x * x + 0 * np.log(x), 1.0, (True, True)),
+        (lambda x: x + np.log(x) - np.log(x), 1.0, (False, None)),
+    ],
+)
+def test_small_slopes_and_domains_that_no_part_of_f_tells_of(f, x, wrong) -> None:
+    """What linear programming takes for 0, and a bound at which f does not rise."""
+    found = convexity(f, x).minimum
+    assert (found.exists, found.unique) != wrong
+
+
+def test_a_direction_of_fall_does_not_leave_the_box() -> None:
+    """|log(1 - 3x)| for x ≥ 0 is least at 0; along -x it would fall."""
+    found = convexity(lambda x: np.abs(np.log1p(-3 * x)), 0.1, box=(0.0, np.inf))
+    assert found.verdict == "convex, proved"
+    assert found.minimum.exists is not False
+
+
+def test_a_divisor_that_may_be_0_bounds_the_domain() -> None:
+    found = convexity(lambda x: 1 / np.sqrt(x), 1.0, box=(0.0, 4.0))
+    assert found.verdict == "convex, proved"
+    assert "the divisor is positive" in found.domain

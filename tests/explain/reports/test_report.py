@@ -1,5 +1,6 @@
 """The report of a run: whole, offline, true to the run, and never without a reason."""
 
+import copy
 import dataclasses
 import json
 import re
@@ -268,6 +269,7 @@ def test_overfitting_is_said_where_the_training_loss_fell_meanwhile():
             {"epoch": 2, "step": 2, "loss": last, "validation_loss": 0.8},
         ]
         told = told_of(runs.line())
-        history = dataclasses.replace(told.history, epochs=epochs)
+        history = copy.copy(told.history)
+        history.epochs = epochs
         made = report(dataclasses.replace(told, history=history), sections=["curves"])
         assert ("overfitting" in " ".join(made.parts[0].says)) is said

@@ -40,7 +40,7 @@ def test_what_keeps_numbers_in_range_is_left_out():
     """The largest logit that softmax takes off, and the guard of a norm at 0."""
     total = derive(subject_of(lambda x: cr.logsumexp(x, 0), np.array([3.0, 4.0])))
     assert [unicode(step.formula).split(" = ")[1] for step in total.forward[:2]] == [
-        "e^x₁ + e^x₂",
+        "e^(x₁) + e^(x₂)",
         "log(u) ≈ log(74.6837) ≈ 4.31326",
     ]
     shown = derive(subject_of(np.linalg.norm, np.array([3.0, 4.0])))
@@ -126,3 +126,24 @@ def test_the_argument_itself_and_what_does_not_matter():
     assert float(derive(subject_of(lambda x: x, 2.0)).gradients[0].value) == 1.0
     unused = derive(subject_of(lambda x, y: 2 * x, 1.0, 2.0)).gradients[1]
     assert unicode(unused.formula) == "∂f/∂y = 0"
+
+
+def test_an_exponent_ends_where_it_is_seen_to_end() -> None:
+    """What follows e to the w₂ is no part of the exponent."""
+    assert result(lambda w: w[0] * np.exp(w[1]) * w[0], np.array([2.0, 3.0])) == "2w₁e^(w₂)"
+
+
+def test_variables_e_and_pi_are_not_the_numbers() -> None:
+    assert result(lambda e: e * np.exp(e), 1.5) == "e^(e₀) + e₀e^(e₀)"
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x + 0 * np.tanh((x - x) ** -1),
+        lambda x: np.where(np.float64(-1) > 0, x, 0 * np.float64(-1)) * -1,
+    ],
+)
+def test_a_division_by_0_and_a_choice_that_is_known_are_no_error(f) -> None:
+    with np.errstate(all="ignore"):
+        assert "df/dx" in str(derive(subject_of(f, 1.5)))

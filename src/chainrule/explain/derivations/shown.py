@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chainrule.explain.notation import Expr, Negative, Number, latex, mathml, unicode
+from chainrule.explain.notation import Constant, Expr, Negative, Number, latex, mathml, unicode
 from chainrule.explain.page import Html, fragment, paragraph, table
 from chainrule.explain.shown import WIDTH, plain_value, wrapped
 from chainrule.explain.words import short
@@ -112,7 +112,8 @@ def _lines(step: Step) -> list[str]:
 def _ends_in_number(step: Step) -> bool:
     parts: tuple[Expr, ...] = getattr(step.formula, "parts", ())
     last = parts[-1] if parts else None
-    return isinstance(last.body if isinstance(last, Negative) else last, Number)
+    last = last.body if isinstance(last, Negative) else last
+    return isinstance(last, Number) or (isinstance(last, Constant) and last.name in ("NaN", "∞"))
 
 
 def _remarks(step: Step) -> list[str]:

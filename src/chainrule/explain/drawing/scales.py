@@ -19,7 +19,7 @@ _FAR: Final = 1e4
 _LARGE, _SMALL = 1e7, 1e-3
 #: Ticks of a logarithmic axis that all lie between these are written without powers of ten.
 _PLAIN: Final = (1e-4 * (1 - 1e-9), 1e5)
-_DECADE: Final = 10.0 * (1 + 1e-9)
+_DECADE: Final = 10.0 * (1 - 1e-9)
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LOG_MARKS: Final = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 
@@ -158,7 +158,7 @@ def _log_ticks(scale: Scale, most: int) -> list[float]:
 
 def _log_labels(values: Sequence[float]) -> list[str]:
     """All as plain decimals, or all as powers of ten."""
-    if not values or values[-1] / values[0] <= _DECADE:
+    if not values or values[-1] / values[0] < _DECADE:
         return labels(values)
     if values[0] >= _PLAIN[0] and values[-1] < _PLAIN[1]:
         return [short(v, 3) for v in values]

@@ -182,7 +182,8 @@ def _at_regular(field: Field, value: float, gradient: Vector, plane: Plane, seed
     checks = _checks(field, plane, path) if path is not None else ()
     return _made(
         field, value, gradient, "regular", plane, path=path, checks=checks,
-        spread=_spread(path, value, gradient), random_angles=_random_angles(field, value, gradient, seed),
+        spread=_spread(path, value, gradient),
+        random_angles=_random_angles(field, value, gradient, seed),
         **_rule(field, gradient, tangent),
     )  # fmt: skip
 

@@ -107,8 +107,9 @@ class SteepestAscent(Result):
                 f" the gradient's own direction has |∇f| = {short(self.norm)}, and none has more"
             ),
             (
-                f"  each is |∇f| cos(angle to ∇f), to within {short(self.error / self.norm, 2)} |∇f|: largest"
-                " at 0°, 0 at 90°, and −∇f is the direction of steepest descent"
+                "  each is |∇f| cos(angle to ∇f), to within"
+                f" {short(self.error / self.norm, 2)} |∇f|: largest at 0°, 0 at 90°, and −∇f is the"
+                " direction of steepest descent"
             ),
             (
                 f"measured with a step of h = {short(self.step)}: f(θ + h u) − f(θ) is largest,"

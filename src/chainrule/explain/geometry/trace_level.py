@@ -199,7 +199,7 @@ def _is_on_level(place: _Place, level: float) -> bool:
 def _crosses(here: _Place, there: _Place, start: _Place) -> bool:
     """Whether ∇f vanishes between two places, and turns: a saddle, where the level set crosses."""
     least = min(float(np.linalg.norm(place.gradient)) for place in (here, there))
-    return _turn(here, there) > _MOST_TURN and least < 1e-3 * np.linalg.norm(start.gradient)
+    return _turn(here, there) > _MOST_TURN and bool(least < 1e-3 * np.linalg.norm(start.gradient))
 
 
 def _passes(here: _Place, there: _Place, start: _Place, sign: float) -> bool:

@@ -162,7 +162,7 @@ def _gap(left: Expr, right: Expr) -> Spacing:
 
 def _begins_with_digit(e: Expr) -> bool:
     match e:
-        case Number():
+        case Number() | Constant(name="NaN" | "∞"):
             return True
         case Power(base=body) | Product(factors=(body, *_)) | Fraction(top=body):
             return _begins_with_digit(body)

@@ -39,6 +39,9 @@ class Composition:
         convex, concave: whether that is proved, on the domain; affine is both.
         domains: where f has a value, beyond the box; a proof needs all of them convex.
         box: the box, cut to what the domains say of single numbers of θ.
+        is_bounded: whether the box that was asked for has a bound.
+        restricted: what is positive, or not negative, wherever f has a value: forms by θ; None
+            for one that is not affine.
         steps: the proof, in an order to be read.
     """
 
@@ -49,6 +52,8 @@ class Composition:
     concave: bool
     domains: tuple[Domain, ...]
     box: tuple[Array, Array]
+    is_bounded: bool
+    restricted: tuple[Forms | None, ...]
     steps: tuple[str, ...]
 
     @property
@@ -72,19 +77,21 @@ def _obstacle(block: Block) -> str:
 def compose(program: Program, low: Array, high: Array) -> Composition:
     """Walk the program once; once more if a domain says more of single numbers of θ."""
     first = _walk(program, low, high, set())
+    is_bounded = bool(np.isfinite(low).any() or np.isfinite(high).any())
     if not (first.floors or first.ceilings) or _chooses(program):
-        return _result(program, first, low, high)
+        return _result(program, first, low, high, is_bounded)
     narrow, wide = low.copy(), high.copy()
     for k, bound in first.floors.items():
         narrow[k] = max(low[k], bound)
     for k, bound in first.ceilings.items():
         wide[k] = min(high[k], bound)
     if (narrow > wide).any():
-        return _result(program, first, low, high)
+        return _result(program, first, low, high, is_bounded)
     above = {k for k in first.above if narrow[k] == 0}
     second = _walk(program, narrow, wide, above)
     second.domains[:0] = [domain for domain in first.domains if domain.is_convex]
-    return _result(program, second, narrow, wide)
+    second.restricted[:0] = first.restricted
+    return _result(program, second, narrow, wide, is_bounded)
 
 
 def _chooses(program: Program) -> bool:
@@ -126,7 +133,9 @@ def _value(w: Workspace, node: Node) -> Value:
     return Value(found, w.ranges[node].each(np.ravel), shape)
 
 
-def _result(program: Program, w: Workspace, low: Array, high: Array) -> Composition:
+def _result(
+    program: Program, w: Workspace, low: Array, high: Array, is_bounded: bool
+) -> Composition:
     form = w.value(program.output).forms
     convex, concave = w.atoms.curvature(form)
     domains = tuple(dict.fromkeys(w.domains))
@@ -135,7 +144,7 @@ def _result(program: Program, w: Workspace, low: Array, high: Array) -> Composit
     fine = all(domain.is_convex for domain in domains)
     return Composition(
         program, w.atoms, form, bool(convex[0]) and fine, bool(concave[0]) and fine, domains,
-        (low, high), tuple(_steps(w, form)),
+        (low, high), is_bounded, tuple(w.restricted), tuple(_steps(w, form)),
     )  # fmt: skip
 
 

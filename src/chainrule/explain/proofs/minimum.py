@@ -19,8 +19,9 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from chainrule.explain.proofs.composition import Composition
+from chainrule.explain.proofs.forms import Forms
 from chainrule.explain.proofs.program import Array
-from chainrule.explain.proofs.ridges import Ridges, ridges
+from chainrule.explain.proofs.ridges import Ridges, restricting, ridges
 from chainrule.explain.proofs.stationary import certified
 
 _TOLERANCE: Final = 1e-8
@@ -83,21 +84,32 @@ def minimum_of(c: Composition) -> Minimum:
 
     A box whose sides are all finite is compact: a continuous f has a minimum there.
     """
-    low, high = c.box
     r = ridges(c)
-    if r is None:
+    if r is None or c.is_bounded or not _is_closed(c):
         return _of_box(c)
-    if not np.isinf(low).all() or not np.isinf(high).all():
-        if any(np.isfinite(low)) and not _only_domain(c):
-            return _of_box(c)
     if not r.groups:
         return _of_linear(r)
     return _by_directions(r.evened())
 
 
-def _only_domain(c: Composition) -> bool:
-    """Whether the bounds of the box are those of f's own domain, which the parts know of."""
-    return bool(c.domains) and all(domain.is_convex for domain in c.domains)
+def _is_closed(c: Composition) -> bool:
+    """Whether f itself rises, or bends, at every bound of its domain: its parts know of them all.
+
+    Of x² + 0 log x, where x > 0, no part tells that 0 is not in the domain.
+    """
+    if not all(domain.is_convex for domain in c.domains) or None in c.restricted:
+        return False
+    asked = [row for form in c.restricted if form is not None for row in _directions(c, form)]
+    seen = {row for form in restricting(c) for row in _directions(c, form)}
+    return all(row in seen for row in asked)
+
+
+def _directions(c: Composition, forms: Forms) -> list[bytes]:
+    """Rows by θ as coefficients and a constant of largest entry 1, without the last few bits."""
+    rows = np.zeros((forms.size, c.program.size + 1))
+    rows[forms.row, forms.atom], rows[:, -1] = forms.value, forms.constant
+    size = np.abs(rows).max(axis=1, keepdims=True, initial=1e-300)
+    return [(np.round(row, 12) + 0.0).tobytes() for row in rows / size]
 
 
 def _of_box(c: Composition) -> Minimum:

@@ -45,6 +45,7 @@ def restrict(w: Workspace, node: Node, u: Forms, x: Interval, what: str) -> None
     is_convex = bool(concave.all())
     text = f"the argument of {node.op} is {what}"
     w.domains.append(Domain(text, node.where, is_convex))
+    w.restrict(some)
     _bounds(w, some, strict=what == "positive")
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from chainrule.explain.drawing import Figure
 from chainrule.explain.proofs.precise import cost
 from chainrule.explain.proofs.program import Array, Program
-from chainrule.explain.drawing import Figure
 
 _POINTS: Final = 121
 #: Multiplications that a picture is worth.

@@ -207,6 +207,7 @@ def _off_zero(w: Workspace, node: Node, b: Forms, y: Interval) -> Interval:
     is_convex = bool(fine[doubtful].all())
     text = "the divisor is positive" if is_convex else "the divisor is not 0"
     w.domains.append(Domain(text, node.where, is_convex))
+    w.restrict(b.take(np.flatnonzero(doubtful)))
     return Interval(y.low, y.high, y.above | fine)
 
 

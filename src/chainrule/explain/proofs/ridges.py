@@ -116,6 +116,19 @@ def ridges(c: Composition) -> Ridges | None:
     return Ridges(linear, rows, shifts, tuple(p[0] for p in parts), weights, groups, *flags)
 
 
+def restricting(c: Composition) -> list[Forms]:
+    """The arguments, by θ, of the parts of f that have no value where those are negative."""
+    found = []
+    for number in np.unique(c.atoms.block[c.form.atom]).tolist():
+        block = c.atoms.blocks[number]
+        p = block.parameter
+        is_root = block.kind == "power" and (p < 0 or not float(p).is_integer())
+        if is_root or block.kind in ("log", "x_log_x"):
+            atoms = c.form.atom[c.atoms.block[c.form.atom] == number]
+            found.append(c.atoms.by_theta(c.atoms.arguments_of(atoms)))
+    return found
+
+
 def _only(form: Forms, kept: Array) -> Forms:
     return Forms(form.constant, form.row[kept], form.atom[kept], form.value[kept], form.error[kept])
 

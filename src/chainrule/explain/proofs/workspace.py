@@ -63,6 +63,8 @@ class Workspace:
     atoms: Atoms = field(default_factory=Atoms)
     values: dict[Node, Value] = field(default_factory=dict)
     domains: list[Domain] = field(default_factory=list)
+    #: What has to be positive, or not negative, by θ: forms, or None where one is not affine.
+    restricted: list[Forms | None] = field(default_factory=list)
     #: (number of θ's element, its least value): what a domain says of one number of θ.
     floors: dict[int, float] = field(default_factory=dict)
     ceilings: dict[int, float] = field(default_factory=dict)
@@ -85,6 +87,11 @@ class Workspace:
         no = np.zeros(size, bool)
         law = f"{node.op} has no rule of composition here"
         return self.atoms.new(kind, no, no, *arguments, where=node.where, law=law)
+
+    def restrict(self, u: Forms) -> None:
+        """f has no value where a row of u is negative."""
+        is_affine = bool(self.atoms.affine(u).all())
+        self.restricted.append(self.atoms.by_theta(u) if is_affine else None)
 
     # -- one function of one form --------------------------------------------------------------
 

@@ -207,7 +207,9 @@ _ALL: Final[tuple[tuple[str, Pointwise], ...]] = (
         Root, (lambda y, x: divide(1, multiply(2, y)),), "derivative of the root")),
     ("copy", Pointwise(lambda x: x, (lambda y, x: expr(1),), "the same")),
     ("fence", Pointwise(lambda x: x, (lambda y, x: expr(1),), "the same")),
-    ("stop_gradient", Pointwise(lambda x: x, (None,), "held constant by stop_gradient")),
+    ("stop_gradient", Pointwise(
+        lambda x: Apply("stop", (x,), lambda value: value), (None,),
+        "held constant by stop_gradient")),
     ("cast", Pointwise(mask_of, (lambda y, x: expr(1),), "the same")),
     ("where", Pointwise(
         _where, (None, lambda y, c, a, b: _chosen(c), lambda y, c, a, b: _not(c)),

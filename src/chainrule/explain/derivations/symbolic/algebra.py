@@ -46,6 +46,10 @@ MOST_NODES: Final = 220
 MOST_TERMS: Final = 60
 
 
+#: What SymPy makes of 1/0: such a part is not looked into.
+_NO_NUMBERS: Final = (sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
+
+
 class Algebra:
     """Formulas of one function: which symbols there are, and in which order they are written.
 
@@ -72,7 +76,8 @@ class Algebra:
 
     def sympy(self, e: Expr) -> Sym:
         """The formula as SymPy has it."""
-        return _TO_SYMPY[type(e)](self, e)
+        made = _TO_SYMPY[type(e)](self, e)
+        return self._letter(e) if made.has(*_NO_NUMBERS) else made
 
     def _letter(self, e: Expr) -> Sym:
         """One real symbol for a symbol, or for a part that is not looked into."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
 from chainrule.explain.derivations.symbolic.scalars import Elements, Program, Scalar
 from chainrule.explain.notation import Symbol, symbol
+
+
+#: Operations in whose formulas, and derivatives, neither e nor π comes up.
+_RATIONAL: Final = ("input", "add", "subtract", "multiply", "divide", "negative")
 
 
 def mark(s: Symbol) -> tuple[str, str, str]:
@@ -46,4 +51,12 @@ def leaf_symbols(program: Program) -> dict[Scalar, Symbol]:
     for name, last in zip(program.leaves, short, strict=True):
         shown = last if short.count(last) == 1 and not last.isdigit() else name.replace(".", "_")
         found.update(numbered(shown, [program.leaves[name]]))
-    return found
+    if all(scalar.op in _RATIONAL for scalar in program.order):
+        return found
+    return {scalar: _off_constants(symbol) for scalar, symbol in found.items()}
+
+
+def _off_constants(s: Symbol) -> Symbol:
+    """e₀ for a variable e, π₀ for pi, where a formula may hold the numbers of these names."""
+    is_bare = s.name in ("e", "π") and not s.subscript and not s.superscript
+    return dataclasses.replace(s, subscript="0") if is_bare else s

@@ -77,7 +77,7 @@ class Point:
         return {
             scalar: np.float64(self.values[symbol.key])
             for scalar, symbol in self.scalars.items()
-            if symbol in wanted and (scalar is not piece.scalar or scalar.op == "input")
+            if scalar.op == "input" or (symbol in wanted and scalar is not piece.scalar)
         }
 
 

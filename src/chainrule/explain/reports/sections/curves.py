@@ -23,6 +23,8 @@ _SPAN: Final = 20.0
 _PARTS: Final = 100
 #: Epochs that the table lists.
 _LISTED: Final = 12
+#: A rise of the validation loss of more than this part is more than chance from epoch to epoch.
+_RIPPLE: Final = 0.05
 
 
 def curves(context: Context) -> Part:
@@ -131,18 +133,19 @@ def _says(told: Told) -> Iterator[str]:
     if epoch < len(held) and rise > 0.02:
         yield (
             f"The validation loss was lowest after epoch {epoch} and then rose by"
-            f" {100 * rise:.0f} %{_overfits(told, epoch)}."
+            f" {100 * rise:.0f} %{_overfits(told, epoch, rise)}."
         )
     else:
         yield (f"The validation loss was lowest, {value_with(lowest, unit)}, after epoch {epoch}.")
 
 
-def _overfits(told: Told, best: int) -> str:
-    """What it means, if meanwhile the training loss went on falling."""
+def _overfits(told: Told, best: int, rise: float) -> str:
+    """What it means, if it is more than a ripple and the training loss went on falling."""
     losses = {int(e.get("epoch", k)): e.get("loss") for k, e in enumerate(told.history.epochs, 1)}
     then, last = losses.get(best), losses[max(losses)]
     is_falling = then is not None and last is not None and last < then
-    return " while the training loss fell: overfitting" if is_falling else ""
+    is_much = is_falling and rise > _RIPPLE
+    return " while the training loss fell: overfitting" if is_much else ""
 
 
 def _epoch_table(told: Told) -> str:
