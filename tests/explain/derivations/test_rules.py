@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule as cr
+from chainrule.explain.derivations.front import formulas
 from chainrule.explain.derivations.layers.pointwise import POINTWISE_RULES
 from chainrule.explain.derivations.layers.recognise import recognised
 from chainrule.explain.derivations.layers.structure import STRUCTURES

@@ -118,6 +118,7 @@ def test_random_logistic_regressions_have_a_minimum_where_newton_finds_one(seed)
         (lambda x: np.abs(x) + (1 + 1e-10) * x, 1.0, (True, None)),
         (lambda x: x[0] ** 2 + (1e-12 * x[1]) ** 2, W, (True, False)),
         (lambda x: x[0] ** 2 + (1e-12 * x[1]) ** 2 - 1e-14 * x[1], W, (False, None)),
+        (lambda x: np.expm1(1e-300 * x), 1.0, (True, False)),
         (lambda x: x * x + 0 * np.log(x), 1.0, (True, True)),
         (lambda x: x + np.log(x) - np.log(x), 1.0, (False, None)),
     ],

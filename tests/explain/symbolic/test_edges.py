@@ -134,7 +134,7 @@ def test_an_exponent_ends_where_it_is_seen_to_end() -> None:
 
 
 def test_variables_e_and_pi_are_not_the_numbers() -> None:
-    assert result(lambda e: e * np.exp(e), 1.5) == "e^(e₀) + e₀e^(e₀)"
+    assert result(lambda e: e * np.exp(e), 1.5) == "e^(e₀)(e₀ + 1)"
 
 
 @pytest.mark.parametrize(

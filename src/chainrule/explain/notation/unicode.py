@@ -94,4 +94,4 @@ def _is_simple(text: str, mark: str) -> bool:
     """Whether it is seen where it ends: what follows an exponent must not be taken for a part."""
     if text[0] == "(" and text.find(")") == len(text) - 1:
         return True
-    return text.isalnum() or len(text) == 1 if mark == "_" else not text.isalnum() and len(text) == 1
+    return mark == "_" and (text.isalnum() or len(text) == 1)

@@ -89,7 +89,8 @@ def minimum_of(c: Composition) -> Minimum:
         return _of_box(c)
     if not r.groups:
         return _of_linear(r)
-    return _by_directions(r.evened())
+    evened = r.evened()
+    return UNDECIDED if evened is None else _by_directions(evened)
 
 
 def _is_closed(c: Composition) -> bool:
@@ -165,8 +166,11 @@ def _grows(r: Ridges, d: Array) -> int | None:
         a = slopes[group]
         kind, top = r.growth[k], float(a.max())
         room = float((np.abs(r.rows[group]) @ np.abs(_unit(d))).max()) * _ROUNDING
-        if (kind == "both" and np.abs(a).max() > room) or (kind == "up" and top > room) \
-                or (kind == "log" and a.min() < -room):
+        if (
+            (kind == "both" and np.abs(a).max() > room)
+            or (kind == "up" and top > room)
+            or (kind == "log" and a.min() < -room)
+        ):
             return None
         if kind in ("ramp", "abs", "largest"):
             grown = {"ramp": max(top, 0.0), "abs": float(np.abs(a).max())}.get(kind, top)

@@ -58,15 +58,18 @@ class Ridges:
     def size(self) -> int:
         return len(self.linear)
 
-    def evened(self) -> Ridges:
-        """The same with the largest row of each part of length 1, as far as f's growth goes."""
-        lengths = np.linalg.norm(self.rows, axis=1)
-        longest = np.array([lengths[group].max() or 1.0 for group in self.groups])
+    def evened(self) -> Ridges | None:
+        """The same with the largest entry of each part 1, as far as f's growth goes.
+
+        None where a number gets lost on the way.
+        """
+        sizes = np.abs(self.rows).max(axis=1, initial=0)
+        longest = np.array([sizes[group].max() or 1.0 for group in self.groups])
         by = np.repeat(longest, [len(group) for group in self.groups])
         same = np.isin(self.growth, ("ramp", "abs", "largest"))
         weights = np.where(same, self.weights * longest, self.weights)
         if not np.isfinite(weights).all() or not weights.all():
-            return self
+            return None
         return replace(self, rows=self.rows / by[:, None], weights=weights)
 
     def bending(self) -> Array:

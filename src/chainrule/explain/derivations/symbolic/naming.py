@@ -11,7 +11,6 @@ import numpy as np
 from chainrule.explain.derivations.symbolic.scalars import Elements, Program, Scalar
 from chainrule.explain.notation import Symbol, symbol
 
-
 #: Operations in whose formulas, and derivatives, neither e nor π comes up.
 _RATIONAL: Final = ("input", "add", "subtract", "multiply", "divide", "negative")
 
