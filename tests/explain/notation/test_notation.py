@@ -247,3 +247,9 @@ def test_builders_tidy_without_changing_the_value(a: Expr, c: Expr) -> None:
         (divide(a, add(power(c, 2), 1)), p / (q * q + 1)),
     ):
         np.testing.assert_allclose(evaluate(built, values), meant, rtol=1e-9, atol=1e-9)
+
+
+def test_a_name_with_blanks_is_one_letter_and_no_product():
+    """A column "a b" of a user's is a_b."""
+    assert unicode(symbol("a b")) == "a_b"
+    assert " " not in latex(symbol("a b"))

@@ -147,3 +147,15 @@ def test_variables_e_and_pi_are_not_the_numbers() -> None:
 def test_a_division_by_0_and_a_choice_that_is_known_are_no_error(f) -> None:
     with np.errstate(all="ignore"):
         assert "df/dx" in str(derive(subject_of(f, 1.5)))
+
+
+def test_a_direct_derivative_is_told_from_the_total_one():
+    """∂f/∂b = (∂f/∂b)ᵤ + (∂f/∂u)(∂u/∂b): what is held stands beside it."""
+
+    def f(a, b):
+        u = np.exp(a * b)
+        return np.sin(u) + b * u
+
+    shown = str(derive(subject_of(f, 1.0, 2.0, wrt="b"), brute_force=False))
+    assert "∂f/∂b = (∂f/∂b)ᵤ + (∂f/∂u)·(∂u/∂b)" in shown
+    assert "∂f/∂b = ∂f/∂b" not in shown

@@ -56,7 +56,7 @@ def symbol(
     """
     found = _NAME.fullmatch(name)
     parts = [part for part in found.groups() if part] if found else [name]
-    letter = GREEK.get(parts[0], parts[0])
+    letter = "_".join(GREEK.get(parts[0], parts[0]).split())  # "a b" would read as a product
     below = parts[1] if len(parts) > 1 else ""
     return Symbol(letter, GREEK.get(below, below), "", kind, shape, key or name)
 

@@ -145,7 +145,8 @@ def _factor(e: Expr, place: int, count: int, style: Style) -> str:
     """
     last = place == count - 1
     open_right = isinstance(e, SumOver | Total) and not last
-    is_flat = style.flat and (isinstance(e, Derivative) or (isinstance(e, Fraction) and place > 0))
+    is_open = isinstance(e, Derivative) and not e.held
+    is_flat = style.flat and (is_open or (isinstance(e, Fraction) and place > 0))
     nested = isinstance(e, Product | MatrixProduct)
     if open_right or is_flat or nested or (isinstance(e, Fraction) and style.flat and not last):
         return style.fence("(", layout(e, style), ")")
@@ -295,7 +296,10 @@ def _derivative(e: Derivative, style: Style) -> str:
     bottom = _at(e.bottom, ATOM, style)
     order = style.number(str(e.order), "")
     powered = style.scripts(bottom, "", order) if e.order > 1 else bottom
-    return style.fraction(top, style.row([mark, powered]))
+    written = style.fraction(top, style.row([mark, powered]))
+    if not e.held:
+        return written
+    return style.scripts(style.fence("(", written, ")"), _listed(e.held, style), "")
 
 
 def _one_hot(e: OneHot, style: Style) -> str:

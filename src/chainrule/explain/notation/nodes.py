@@ -229,19 +229,24 @@ class Total(Expr):
 
 @dataclass(frozen=True)
 class Derivative(Expr):
-    """∂top/∂bottom or dtop/dbottom; ``top`` None is the operator alone. Its value has a key."""
+    """∂top/∂bottom or dtop/dbottom; ``top`` None is the operator alone. Its value has a key.
+
+    ``held`` are values that depend on ``bottom`` too and are kept as they are: (∂f/∂x)ᵤ.
+    """
 
     top: Expr | None
     bottom: Expr
     partial: bool = True
     order: int = 1
+    held: tuple[Expr, ...] = ()
 
     @property
     def key(self) -> str:
         """Where ``evaluate`` finds its value: "∂L/∂W^(2)"."""
         mark = "∂" if self.partial else "d"
         top, bottom = (getattr(x, "key", "f") for x in (self.top, self.bottom))
-        return f"{mark}{top}/{mark}{bottom}"
+        kept = "".join(f"|{getattr(x, 'key', 'f')}" for x in self.held)
+        return f"{mark}{top}/{mark}{bottom}{kept}"
 
 
 @dataclass(frozen=True)

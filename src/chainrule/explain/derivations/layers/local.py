@@ -6,7 +6,7 @@ each row has the same one. What would be an array of more axes is left to the ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -62,9 +62,10 @@ class _Piece:
         v = self.v
         if v.rank == 0 or self._is_elementwise():
             ones = Cotangent(Number(1), uniform=v.rank > 0)
-            for root, g in self.engine.pull(v, ones).items():
+            pulled = self.engine.pull(v, ones)
+            for root, g in pulled.items():
                 if nodes_in(g.formula) <= 2 * LONGEST:
-                    yield self._slope(root, g)
+                    yield self._slope(root, g, self._held(root, pulled))
         elif v.rank <= 2 and v in self.engine.plan.affine:
             yield from self._matrices()
 
@@ -79,7 +80,11 @@ class _Piece:
         found = pull_locally(self.reading, self.v, root, set(self.named), cotangent)
         return None if found is None else np.reshape(found, root.shape)
 
-    def _slope(self, root: Value, g: Cotangent) -> Step:
+    def _held(self, root: Value, others: Iterable[Value]) -> tuple[Symbol, ...]:
+        """What the piece is also made of and depends on this root in turn: it is kept as it is."""
+        return tuple(self.named[x] for x in others if x is not root and _depends(x, root))
+
+    def _slope(self, root: Value, g: Cotangent, held: tuple[Symbol, ...]) -> Step:
         """Of a number: the gradient; of an elementwise function: the diagonal, or its elements."""
         top, bottom = self._name(root)
         formula = spread(g.formula, g.uniform, root.shape)
@@ -89,7 +94,7 @@ class _Piece:
             formula = Apply("diag", (formula,))
             reference = None if reference is None else np.diag(np.ravel(reference))
         note = "element by element" if self.v.rank and not is_diagonal else ""
-        return self._step(Derivative(top, bottom), formula, g.rules, note, reference)
+        return self._step(Derivative(top, bottom, held=held), formula, g.rules, note, reference)
 
     def _matrices(self) -> Iterator[Step]:
         """Of z = W a + b: W by a; of a batch, of each row by its own row."""
@@ -127,6 +132,20 @@ class _Piece:
         value = np.asarray(evaluate(formula, self.known))
         scale = magnitude(formula, self.known)
         return Step(equation(name, formula), ", ".join(rules), note, value, reference, scale)
+
+
+def _depends(x: Value, root: Value) -> bool:
+    """Whether root lies beneath x."""
+    seen: set[Value] = set()
+    waiting = [x]
+    while waiting:
+        y = waiting.pop()
+        if y is root:
+            return True
+        if y not in seen:
+            seen.add(y)
+            waiting += y.inputs
+    return False
 
 
 def _jacobian(formula: Expr, seed: Symbol) -> Expr | None:

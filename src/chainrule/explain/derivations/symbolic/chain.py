@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chainrule.explain.derivations.symbolic.algebra import Algebra, canonical, simplified
@@ -45,17 +45,20 @@ class Local:
         by: the input.
         lines: how it comes about, rule by rule.
         result: the simplified derivative.
+        held: other inputs of the piece that depend on this one: they are kept as they are.
     """
 
     piece: Piece
     by: Symbol
     lines: tuple[Line, ...]
     result: Expr
+    held: tuple[Symbol, ...] = ()
 
     @property
     def name(self) -> Derivative:
-        """∂u/∂x, or du/dx where the piece depends on x alone."""
-        return Derivative(self.piece.symbol, self.by, len(self.piece.inputs) > 1)
+        """∂u/∂x, or du/dx where the piece depends on x alone; (∂u/∂x)ᵥ where v is held."""
+        is_partial = len(self.piece.inputs) > 1
+        return Derivative(self.piece.symbol, self.by, is_partial, held=self.held)
 
 
 def locals_of(
@@ -63,13 +66,17 @@ def locals_of(
 ) -> dict[tuple[Symbol, Symbol], Local]:
     """The derivative of each piece by each input that leads to a variable."""
     leads = set(composition.wrt)
+    beneath: dict[Symbol, set[Symbol]] = {}  # all that a piece depends on
     found: dict[tuple[Symbol, Symbol], Local] = {}
     for piece in composition.pieces:
         by = [x for x in piece.inputs if x in leads]
         if by:
             leads.add(piece.symbol)
+        beneath[piece.symbol] = set(piece.inputs).union(*(beneath.get(x, ()) for x in piece.inputs))
         for x in by:
-            found[piece.symbol, x] = _local(piece, x, algebra, composition.pieces, nearby)
+            held = tuple(v for v in piece.inputs if x in beneath.get(v, ()))
+            local = _local(piece, x, algebra, composition.pieces, nearby)
+            found[piece.symbol, x] = replace(local, held=held)
     return found
 
 
