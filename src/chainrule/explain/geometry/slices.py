@@ -40,6 +40,7 @@ class Slice(Result):
         path_off: their distance from the plane, float64[m].
         rows: that the loss is the mean over; 0 of a function. seconds: that it took.
         size_asked: points along an axis that were asked for; fewer are taken if it takes long.
+        unit: of the loss, "nats" or "target²"; "" for a function of your own.
     """
 
     a: np.ndarray
@@ -54,6 +55,7 @@ class Slice(Result):
     rows: int
     seconds: float
     size_asked: int
+    unit: str = ""
 
     def _draw(self) -> dict[str, str]:
         """Contours and surface of two directions; a curve of one."""
@@ -166,7 +168,7 @@ def slice_of(
     way, losses, off = _way(surface, centre, found, points)
     return Slice(
         a, b, loss, found, found.share, surface.value(centre), way, losses, off, surface.rows,
-        perf_counter() - begin, taken,
+        perf_counter() - begin, taken, str(getattr(surface.field.subject.loss, "unit", "")),
     )  # fmt: skip
 
 
@@ -238,7 +240,8 @@ def _way(
 
 
 def _unit(found: Slice) -> str:
-    return "mean loss" if found.rows else "f"
+    name = "mean loss" if found.rows else "f"
+    return f"{name} ({found.unit})" if found.unit else name
 
 
 def _contours(found: Slice) -> str:
