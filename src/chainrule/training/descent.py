@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,7 +31,8 @@ class Descent:
         step, examples, cursor, optimizer, carried: what it works with.
         deciding, watch, faults: what acts between chunks of native code.
         sums: what each step measures beside its loss.
-        settings: what must be the same for the descent to be gone on with, in JSON's types.
+        settings: gives what must be the same for the descent to be gone on with, in JSON's types;
+            asked for only where a run is kept: it reads all data.
         place, done: where it stands in the data, and updates done.
         seconds: of the descent itself, those before a resume included.
         epochs: one record per epoch that has ended.
@@ -50,7 +51,7 @@ class Descent:
     watch: Watch
     faults: Faults
     sums: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Callable[[], Mapping[str, Any]] = dict
     place: Place = field(default_factory=Place)
     done: int = 0
     seconds: float = 0.0

@@ -115,8 +115,8 @@ class Job:
             step=step, examples=self.examples, cursor=Cursor(self.order, n, epochs, seed),
             optimizer=self.optimizer, carried=self.carried, watch=watch, sums=sums,
             deciding=Deciding(self.batches, observer, n), faults=Faults(on_nan),
-            settings={
-                **self.settings(), "epochs": epochs, "seed": seed, "on_nan": on_nan,
+            settings=lambda: {
+                **self.asked(), **self._digests(), "epochs": epochs, "seed": seed, "on_nan": on_nan,
                 "program_sha256": program_digest(traced),
             },
         )  # fmt: skip
@@ -195,13 +195,16 @@ class Job:
         leaves = [p if p.shape else p[()] for p in found]
         return unflatten(self.carried.params_structure, leaves)
 
-    def settings(self) -> dict[str, Any]:
-        """What must be the same for a descent to be gone on with."""
-        params = self.carried.names()
+    def _digests(self) -> dict[str, Any]:
+        """Checksums of the data, which take as long as reading them."""
+        return {
+            "data_sha256": digest(self.examples), "validation_sha256": digest(self.validation),
+        }  # fmt: skip
+
+    def asked(self) -> dict[str, Any]:
+        """What was asked for, in JSON's types."""
         return {
             "rows": self.examples.rows,
-            "data_sha256": digest(self.examples),
-            "validation_sha256": digest(self.validation),
             "loss": shown(self.loss),
             "optimizer": repr(self.optimizer),
             "batch": repr(self.batches),
@@ -209,7 +212,7 @@ class Job:
             "record": list(self.measures),
             "metrics": list(self.metrics.named) if self.metrics else [],
             "early_stopping": repr(self.stopping),
-            "parameters": params,
+            "parameters": self.carried.names(),
         }
 
 

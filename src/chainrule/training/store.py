@@ -68,7 +68,7 @@ class Store:
         Raises:
             RunError: the folder is in use, is not a run, or holds a run of other settings.
         """
-        settings = dict(descent.settings)
+        settings = dict(descent.settings())
         if not resume:
             stored = {**(config or {}), "descent": exact(settings)}
             folder = RunFolder.create(Path(out), stored)

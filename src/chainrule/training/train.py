@@ -137,7 +137,7 @@ def train(
         {**seconds, "train": descent.seconds - before}, loop.pace.threads,
         tuple(loop.advice.findings), descent.watch.best_epoch or None,
         store.folder.path if store else None,
-        Problem(loss, job.data, job.optimizer, model, job.held_out, job.settings()),
+        Problem(loss, job.data, job.optimizer, model, job.held_out, job.asked()),
     )  # fmt: skip
 
 
