@@ -1,16 +1,14 @@
 """Products of matrices against OpenBLAS and MKL, in one run on one thread.
 
-``python -m benchmarks.products [--json] [--seconds S] [--picture]``. Shapes are square, odd, skinny
-and tiny, in all four transpositions and both precisions. The three are interleaved; of each the
-shortest processor time counts, with results written to memory that is there. Ours is the native
-program called as a small one is; the FMA peak is measured between the shapes.
+Shapes are square, odd, skinny and tiny, in all four transpositions and both precisions. The three
+are interleaved; of each the shortest processor time counts, with results written to memory that is
+there. Ours is the native program called as a small one is; the FMA peak is measured between the
+shapes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks import output
 from benchmarks.machine import facts, in_words
 from chainrule.compiler.native.jit import assemble
 from chainrule.compiler.native.target import host
@@ -166,34 +165,36 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print a line for each product and the share of those at 0.9 or more."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    """Measure, and publish."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.products", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.2, help="for each product")
     parser.add_argument("--picture", action="store_true", help=f"write {PICTURE.name}")
-    chosen = parser.parse_args()
-    rows = []
+    output.add_options(parser)
+    args = parser.parse_args()
     with threadpool_limits(1):
-        for operation, dtype, shape in shapes():
-            rows.append(row := measure(operation, dtype, shape, chosen.seconds))
-            if not chosen.json:
-                mkl = "missing" if row.mkl is None else f"{row.mkl:6.1f}"
-                size = f"{row.rows}x{row.inner}x{row.columns}"
-                print(f"{dtype} {operation} {size:16} ours {row.ours:6.1f}  OpenBLAS "
-                      f"{row.openblas:6.1f}  MKL {mkl}  ratio {row.ratio:4.2f}  "
-                      f"of the peak {row.ours / row.peak:4.2f}", flush=True)  # fmt: skip
-    if chosen.picture:
+        rows = [measure(*product, args.seconds) for product in shapes()]
+    if args.picture:
         draw(rows, PICTURE)
-    if chosen.json:
-        json.dump({"machine": facts(), "rows": [{**asdict(r), "ratio": r.ratio} for r in rows]},
-                  sys.stdout, indent=1)  # fmt: skip
-        return
     ratios = sorted(row.ratio for row in rows)
     share = sum(r >= 0.9 for r in ratios) / len(ratios)
-    print(
-        f"{len(rows)} products: at 0.9 or more {share:.0%}, median {ratios[len(ratios) // 2]:.2f}"
+    header = ["product", "GFLOP/s", "OpenBLAS", "MKL", "ratio", "of the peak"]
+    title = f"{len(rows)} products, one thread"
+    table = output.Table(title, header, [_cells(row) for row in rows])
+    found = facts()
+    foot = (
+        f"At 0.9 or more of the better of the two: {share:.0%}; median"
+        f" {ratios[len(ratios) // 2]:.2f}. {in_words(found)}"
     )
-    print(in_words(facts()))
+    record = {"machine": found, "rows": [{**asdict(row), "ratio": row.ratio} for row in rows]}
+    output.publish(args, "products", [table], record, foot)
+
+
+def _cells(row: Row) -> list[str]:
+    mkl = "missing" if row.mkl is None else f"{row.mkl:.1f}"
+    return [
+        f"{row.dtype} {row.operation} {row.rows}x{row.inner}x{row.columns}", f"{row.ours:.1f}",
+        f"{row.openblas:.1f}", mkl, f"{row.ratio:.2f}", f"{row.ours / row.peak:.2f}",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

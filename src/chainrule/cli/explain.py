@@ -22,10 +22,10 @@ from chainrule.data.prepare import check_names, with_target
 from chainrule.data.values import present
 from chainrule.data.words import count
 from chainrule.errors import DataError
+from chainrule.explain.page import save
 from chainrule.explain.reports.build import report
 from chainrule.explain.reports.overview import PARTS, USUAL, Overview, overview
 from chainrule.explain.words import short
-from chainrule.runs.files import write_file
 from chainrule.tracing.trees import tree_map
 
 #: What is shown of a row of a run; of a function all of ``USUAL``.
@@ -72,7 +72,7 @@ def run_explain(options: ExplainOptions, json: bool) -> None:
         return _explain_function(options, view)
     _refuse_for_a_run(options)
     if options.report is not None and options.row is None and options.show is None:
-        return _report_run(options, view)
+        return _report_run(options, options.report, view)
     return _explain_row(options, view)
 
 
@@ -228,16 +228,16 @@ def _show_target(view: View, trained: Trained, y: Any) -> None:
 # -- a run as a page -------------------------------------------------------------------------------
 
 
-def _report_run(options: ExplainOptions, view: View) -> None:
+def _report_run(options: ExplainOptions, path: Path, view: View) -> None:
     trained = Trained.open(Path(options.what))
     with view.busy("reading") as status:
         rows = _rows(options, trained)
         told = told_of_run(trained, rows.table, rows.source, rows.is_its_own)
         say = getattr(status, "update", None)
         made = report(told, progress=say)
-    _write(options.report, made.html())
+    made.save(path)
     view.console.print(str(made), markup=False, soft_wrap=True)
-    view.console.print(f"\nwrote {options.report}", markup=False)
+    view.console.print(f"\nwrote {path}", markup=False)
     view.result({"run": options.what, "data": rows.source, **made.to_json()})
 
 
@@ -248,16 +248,8 @@ def _show(
     options: ExplainOptions, view: View, found: Overview, about: dict[str, Any]
 ) -> None:  # fmt: skip
     if options.report is not None:
-        _write(options.report, found.document())
+        save(options.report, found.document())
         view.console.print(f"wrote {options.report}", markup=False)
     else:
         view.console.print(str(found), markup=False, soft_wrap=True)
     view.result({**about, **found.to_json()})
-
-
-def _write(path: Path | None, page: str) -> None:
-    assert path is not None
-    try:
-        write_file(path, page.encode())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -19,7 +19,7 @@ from chainrule.diagnosis.rates import Pace, Slope, judge_rate, pace_of
 from chainrule.diagnosis.record import Record
 from chainrule.diagnosis.rule import Rule, rule_of
 from chainrule.errors import GradientError, TrainingError
-from chainrule.evaluation.examples import rows_of, sample, take_examples
+from chainrule.evaluation.examples import dtype_of, rows_of, sample, take_examples
 from chainrule.evaluation.objective import Objective
 from chainrule.tracing.trees import flatten
 
@@ -121,10 +121,9 @@ def diagnose(
     """
     begin = perf_counter()
     leaves = [np.asarray(leaf) for leaf in flatten(model)[0]]
-    kinds = [leaf.dtype for leaf in leaves if leaf.dtype.kind == "f"]
-    if not kinds:
+    if not any(leaf.dtype.kind == "f" for leaf in leaves):
         raise TrainingError("diagnose: the model has no parameters: nothing to judge")
-    examples = take_examples(data, np.result_type(*kinds))
+    examples = take_examples(data, dtype_of(model))
     objective = Objective(loss, model, examples, threads)
     few = objective.on(sample(examples, rows or _rows_for(objective.size), seed))
     rule, record = rule_of(optimizer), _record(history, examples.rows, batch)

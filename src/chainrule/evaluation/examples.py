@@ -130,6 +130,17 @@ def _unlike(message: str) -> DataError:
     return DataError(message, "bring both to the same form before you call train")
 
 
+def dtype_of(model: Any) -> np.dtype:
+    """The dtype of a model's parameters together, in which its examples are taken.
+
+    Example:
+        >>> dtype_of({"w": np.zeros(2, np.float32), "calls": np.array(3)})
+        dtype('float32')
+    """
+    kinds = [x.dtype for x in map(np.asarray, flatten(model)[0]) if x.dtype.kind == "f"]
+    return np.dtype(np.result_type(*kinds)) if kinds else np.dtype(np.float64)
+
+
 def sample(examples: Examples, most: int, seed: int = 0) -> Examples:
     """At most this many rows, drawn without replacement and kept in their order.
 

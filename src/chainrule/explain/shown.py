@@ -11,9 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from chainrule.explain.page import figure, fragment, listing
-from chainrule.explain.words import short
 
-__all__ = ["WIDTH", "plain", "plain_value", "short", "shown", "told", "wrapped"]
 #: Of a line in a terminal.
 WIDTH: Final = 100
 #: How an array stands in plain values.
@@ -25,14 +23,14 @@ def shown(text: str, *pictures: str) -> str:
     return fragment(listing(text, "In words") + "".join(map(figure, pictures)))
 
 
-def told(lines: Iterable[str]) -> str:
+def told(lines: Iterable[str], hang: int = 2) -> str:
     """The lines as one text for a terminal; what is longer than 100 letters goes on below.
 
     Example:
         >>> print(told(["short", "  " + "long " * 21]).splitlines()[2])
             long long
     """
-    return "\n".join(part for line in lines for part in wrapped(line))
+    return "\n".join(part for line in lines for part in wrapped(line, hang))
 
 
 def wrapped(line: str, hang: int = 2) -> list[str]:

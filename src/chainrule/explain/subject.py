@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import TraceError, TrainingError
+from chainrule.errors import ChainruleError, TraceError, TrainingError
 from chainrule.evaluation.losses import as_function
+from chainrule.ir.types import ArrayType
 from chainrule.losses import LogLikelihood, Loss
 from chainrule.nn import statistics
 from chainrule.tracing.trace import TracedCall, trace
@@ -42,6 +44,17 @@ class Subject:
         flat = [leaves.get(name, own) for name, own in self.leaves.items()]
         return self.function(*unflatten(flatten(self.arguments)[1], flat))
 
+    @property
+    def theta(self) -> np.ndarray:
+        """What the gradient is asked for, one array after the other: float64[n]."""
+        parts = [np.ravel(self.leaves[name]) for name in self.wrt]
+        return np.concatenate(parts).astype(np.float64)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the arrays in ``theta``, in their order."""
+        return {name: self.leaves[name].shape for name in self.wrt}
+
     def of(self, names: Sequence[str] | None = None) -> Callable[..., Any]:
         """The function of the named leaves alone (``wrt``), each an argument of its own."""
         asked = self.wrt if names is None else tuple(names)
@@ -54,6 +67,21 @@ class Subject:
     @property
     def _values(self) -> tuple[np.ndarray, ...]:
         return tuple(self.leaves.values())
+
+
+def split(vector: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """A vector, of numbers or a tracer, as arrays of these shapes by name.
+
+    Example:
+        >>> split(np.arange(3.0), {"w": (2,), "b": ()})
+        {'w': array([0., 1.]), 'b': array(2.)}
+    """
+    found, begin = {}, 0
+    for name, shape in shapes.items():
+        end = begin + math.prod(shape)
+        found[name] = vector[begin:end].reshape(shape)
+        begin = end
+    return found
 
 
 def subject_of(first: Any, *rest: Any, wrt: str | Sequence[str] | None = None) -> Subject:
@@ -171,8 +199,8 @@ def _matching(subject: Subject, name: str) -> list[str]:
 
 
 def _check_scalar(subject: Subject) -> None:
-    if isinstance(subject.loss, Loss | LogLikelihood):  # a mean over the rows, however many
-        return
+    if isinstance(subject.loss, Loss | LogLikelihood) or _is_traced_as_scalar(subject):
+        return  # of a model nothing is worked out over all rows only to see what it is
     with np.errstate(all="ignore"):  # what is not finite is explained, not warned of
         result = subject.call({})
     if np.shape(result) != () or not np.issubdtype(np.asarray(result).dtype, np.floating):
@@ -180,6 +208,21 @@ def _check_scalar(subject: Subject) -> None:
             f"the function returned {_kinds((result,))}; expected one floating-point number",
             "a gradient is of one number: take np.sum or np.mean of the result",
         )
+
+
+def _is_traced_as_scalar(subject: Subject) -> bool:
+    if subject.model is None:
+        return False
+    try:
+        outputs = subject.trace().outputs
+    except ChainruleError:  # it looks at values, or is wrong: then it says so when it is called
+        return False
+    (first, *others) = outputs or (None,)
+    return first is not None and not others and _is_float_scalar(first.type)
+
+
+def _is_float_scalar(type_: ArrayType) -> bool:
+    return type_.shape == () and type_.dtype.kind == "f"
 
 
 def _is_float(x: np.ndarray) -> bool:

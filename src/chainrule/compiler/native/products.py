@@ -23,8 +23,10 @@ from chainrule.compiler.native.tiles import Tiles
 from chainrule.compiler.native.values import Body
 
 
-def write_product(body: Body, nest: Nest, target: Target) -> None:
+def write_product(body: Body, nest: Nest, target: Target) -> bool:
     """Write the tiles of a product over this thread's share of the outermost axis.
+
+    Returns whether it is worked through in packed blocks, for which it needs a thread's panels.
 
     The lanes run along the last axis of the nest's order, the rows of a tile along the last free
     axis of the other operand; all other axes are loops around the tiles.
@@ -37,6 +39,7 @@ def write_product(body: Body, nest: Nest, target: Target) -> None:
         _around(tiles, outer, Blocks(tiles, blocking).write)
     else:
         _around(tiles, outer, lambda: _write_columns(tiles, target))
+    return blocking is not None
 
 
 def _around(tiles: Tiles, outer: list[int], write: Callable[[], None]) -> None:

@@ -120,7 +120,11 @@ def _blockings(plan: Plan, target: Target) -> dict[int, Blocking]:
 
 def panel_bytes(plan: Plan, target: Target) -> int:
     """What each thread needs for packed blocks."""
-    return max((x.bytes for x in _blockings(plan, target).values()), default=0)
+    return _most_bytes(_blockings(plan, target))
+
+
+def _most_bytes(blockings: dict[int, Blocking]) -> int:
+    return max((blocking.bytes for blocking in blockings.values()), default=0)
 
 
 def write_module(plan: Plan, target: Target) -> str:
@@ -169,9 +173,8 @@ def _write_nest(
     body.e.declarations = declarations
     extra = ""
     if nest.kind == "dot":
-        if blocking_of(nest, plan.memory.of, target):
-            extra = ", ptr noalias %panels"
-        write_product(body, nest, target)
+        is_packed = write_product(body, nest, target)
+        extra = ", ptr noalias %panels" if is_packed else ""
     elif nest.kind == "check":
         extra = ", ptr %fault"
         write_check(body, nest, number)
@@ -207,8 +210,8 @@ def _calls(
     extras = {id(nest): words.place("fault") for nest in checks(plan)}
     extras.update({id(nest): words.host(k) for k, nest in enumerate(hosted(plan))})
     regions = {id(body): words.region(k) for k, body in enumerate(inner)}
-    packed = frozenset(_blockings(plan, target))
-    panels = Panels(packed, words.place("panels"), panel_bytes(plan, target))
+    blockings = _blockings(plan, target)
+    panels = Panels(frozenset(blockings), words.place("panels"), _most_bytes(blockings))
     return Calls(functions, loops, words.place("barrier"), regions, extras, panels)
 
 

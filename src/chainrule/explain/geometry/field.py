@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.compiler.function import compile
 from chainrule.errors import ChainruleError, GradientError, TrainingError
-from chainrule.explain.subject import Subject, subject_of
+from chainrule.explain.subject import Subject, split, subject_of
 from chainrule.gradients.forward import jvp
 from chainrule.gradients.reverse import value_and_grad
 
@@ -40,8 +40,7 @@ class Field:
 
     @cached_property
     def theta(self) -> Vector:
-        parts = [np.ravel(self.subject.leaves[name]) for name in self.subject.wrt]
-        return np.concatenate(parts).astype(np.float64)
+        return self.subject.theta
 
     @property
     def size(self) -> int:
@@ -150,14 +149,11 @@ class Field:
         return {k: x.astype(np.float64) for k, x in leaves if x.dtype == np.float32}
 
     @cached_property
-    def _parts(self) -> list[tuple[slice, tuple[int, ...]]]:
-        """Where in θ each array stands, and its shape."""
-        leaves = [self.subject.leaves[name] for name in self.subject.wrt]
-        ends = np.cumsum([leaf.size for leaf in leaves]).tolist()
-        return [(slice(end - x.size, end), x.shape) for end, x in zip(ends, leaves, strict=True)]
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return self.subject.shapes
 
     def _split(self, theta: Vector) -> list[np.ndarray]:
-        return [theta[part].reshape(shape) for part, shape in self._parts]
+        return list(split(theta, self._shapes).values())
 
     def _run(self, name: str, program: Callable[..., Any], *arguments: list[Any]) -> Any:
         if name in self._programs:

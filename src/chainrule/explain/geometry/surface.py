@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import TrainingError
-from chainrule.evaluation.examples import sample, take_examples
+from chainrule.evaluation.examples import dtype_of, sample, take_examples
 from chainrule.evaluation.objective import Objective
 from chainrule.explain.geometry.field import Field, Vector, field_of
-from chainrule.tracing.trees import flatten, unflatten
 from chainrule.training.run import Run
 
 
@@ -97,12 +96,5 @@ def surface_of(
     if field.subject.model is None:
         return Surface(field, None, 0, None)
     model, loss, data = first, rest[0], rest[1]
-    kinds = [np.asarray(leaf).dtype for leaf in flatten(model)[0]]
-    dtype = np.result_type(*(kind for kind in kinds if kind.kind == "f"))
-    examples = sample(take_examples(tuple(data), dtype), rows, seed)
+    examples = sample(take_examples(tuple(data), dtype_of(model)), rows, seed)
     return Surface(field, Objective(loss, model, examples, threads), examples.rows, model)
-
-
-def tree_of(surface: Surface, theta: Vector) -> Any:
-    """θ as a tree like the model's."""
-    return unflatten(flatten(surface.model)[1], surface._leaves(theta))

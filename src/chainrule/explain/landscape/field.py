@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,15 +11,13 @@ import numpy as np
 from chainrule.errors import TrainingError
 from chainrule.evaluation.examples import Examples, sample, take_examples
 from chainrule.evaluation.objective import Objective
-from chainrule.explain.subject import Subject, subject_of
+from chainrule.explain.subject import Subject, split, subject_of
 from chainrule.gradients.jacobian import hvp
 from chainrule.gradients.reverse import grad
-from chainrule.tracing.trees import flatten, tree_map
+from chainrule.tracing.trees import tree_map
 
 #: Parameters up to which the whole Hessian is worked out.
 EXACT: Final = 200
-#: Rows that a model is tried on.
-_FIRST: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +52,7 @@ class Field:
 
     def parts(self, v: np.ndarray) -> dict[str, np.ndarray]:
         """The vector as arrays by name."""
-        sizes = [int(np.prod(shape)) for shape in self.names.values()]
-        found = np.split(v, np.cumsum(sizes)[:-1])
-        return {
-            name: part.reshape(shape)
-            for (name, shape), part in zip(self.names.items(), found, strict=True)
-        }
+        return split(v, self.names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +60,7 @@ class Given:
     """What is asked about, checked: a function with its arguments, or a model, a loss and rows.
 
     Attributes:
-        subject: of all of it; of a model with its first rows alone, which is checked fast.
+        subject: of all of it.
         examples: all rows, in float64; None for a function.
     """
 
@@ -91,16 +83,7 @@ def given(first: Any, rest: tuple[Any, ...], wrt: Any = None) -> Given:
     if not is_model or len(rest) != 2 or not isinstance(rest[1], tuple) or not rest[1]:
         return Given(subject_of(first, *rest, wrt=wrt), None)
     examples = take_examples(rest[1], np.dtype(np.float64))
-    few = take_examples(rest[1], kind_of(first))
-    head = examples.tree(few.block(0, _FIRST))
-    return Given(subject_of(first, rest[0], tuple(head), wrt=wrt), examples)
-
-
-def kind_of(model: Any) -> np.dtype:
-    """The dtype of a model's parameters together."""
-    leaves = [np.asarray(x) for x in flatten(model)[0]]
-    kinds = [x.dtype for x in leaves if x.dtype.kind == "f"]
-    return np.dtype(np.result_type(*kinds)) if kinds else np.dtype(np.float64)
+    return Given(subject_of(first, *rest, wrt=wrt), examples)
 
 
 def field_of(asked: Given, rows: int | None = None, seed: int = 0) -> Field:
@@ -134,10 +117,10 @@ def _made(asked: Given, rows: int | None, seed: int) -> Field:
 
 def _of_function(subject: Subject) -> Field:
     wide = {name: _double(x) for name, x in subject.leaves.items()}
-    shapes = {name: wide[name].shape for name in subject.wrt}
+    shapes = subject.shapes
 
     def f(v: Any) -> Any:
-        return subject.call({**wide, **_split(v, shapes)})
+        return subject.call({**wide, **split(v, shapes)})
 
     def quietly(g: Callable[..., Any]) -> Callable[..., Any]:
         """What is not finite is looked at where it is used."""
@@ -148,21 +131,10 @@ def _of_function(subject: Subject) -> Field:
 
         return quiet
 
-    start = np.concatenate([np.ravel(wide[name]) for name in subject.wrt])
     return Field(
-        start, quietly(lambda v: float(f(v))), quietly(lambda v: np.asarray(grad(f)(v))),
+        subject.theta, quietly(lambda v: float(f(v))), quietly(lambda v: np.asarray(grad(f)(v))),
         quietly(lambda v, d: np.asarray(hvp(f, v, d))), shapes,
     )  # fmt: skip
-
-
-def _split(v: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """A vector, an array or a tracer, as arrays of these shapes."""
-    found, begin = {}, 0
-    for name, shape in shapes.items():
-        end = begin + math.prod(shape)
-        found[name] = v[begin:end].reshape(shape)
-        begin = end
-    return found
 
 
 def _of_model(subject: Subject, wide: Any, examples: Examples, of_rows: int) -> Field:

@@ -12,9 +12,9 @@ import numpy as np
 
 from chainrule.diagnosis.rule import rule_of
 from chainrule.errors import NotRecordedError, TrainingError
-from chainrule.evaluation.examples import rows_of, sample, take_examples
+from chainrule.evaluation.examples import dtype_of, rows_of, sample, take_examples
 from chainrule.evaluation.objective import Objective
-from chainrule.explain.landscape.field import given, kind_of
+from chainrule.explain.landscape.field import given
 from chainrule.explain.landscape.noise_picture import picture
 from chainrule.explain.landscape.noise_words import lines
 from chainrule.explain.landscape.watched import Watched
@@ -300,7 +300,7 @@ class _Meter:
 
     @classmethod
     def of(cls, model: Any, loss: Any, data: tuple[Any, ...], seed: int) -> _Meter:
-        every = take_examples(data, kind_of(model))
+        every = take_examples(data, dtype_of(model))
         return cls(Objective(loss, model, sample(every, _ROWS, seed)), every.rows, seed)
 
     def at(self, leaves: Sequence[np.ndarray], batch: int, rate: float) -> tuple[float, ...]:

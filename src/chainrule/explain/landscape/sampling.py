@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from chainrule.errors import TrainingError
-from chainrule.evaluation.examples import take_examples
+from chainrule.evaluation.examples import dtype_of, take_examples
 from chainrule.evaluation.objective import Objective
-from chainrule.explain.landscape.field import given, kind_of
+from chainrule.explain.landscape.field import given
 from chainrule.explain.landscape.sampling_picture import Plane, picture
 from chainrule.explain.landscape.watched import Watched
 from chainrule.explain.shown import plain, shown, told
@@ -162,7 +162,7 @@ def sampling(
         [('one example', 640), ('batches of 32', 20), ('all 64 rows', 10)]
     """
     given(model, (loss, data))  # says what is wrong
-    examples = take_examples(data, kind_of(model))
+    examples = take_examples(data, dtype_of(model))
     objective = Objective(loss, model, examples)
     sizes = _sizes(batches, examples.rows)
     seen = _budget(budget, examples.rows)

@@ -40,6 +40,7 @@ from chainrule.explain.shown import told
 from chainrule.explain.subject import Subject, subject_of
 from chainrule.explain.words import short
 from chainrule.losses import Loss
+from chainrule.runs.files import write_file
 from chainrule.tracing.lines import place
 from chainrule.tracing.trees import tree_map
 
@@ -214,12 +215,12 @@ class Backpropagation:
         return animated(self)
 
     def save_animation(self, path: str | Path) -> None:
-        """Write the animation.
+        """Write the animation, whole or not at all.
 
         Raises:
             OSError: the file cannot be written.
         """
-        Path(path).write_text(self.animation(), encoding="utf-8")
+        write_file(Path(path), self.animation().encode())
 
     def _repr_html_(self) -> str:
         drawn = figure(wide(self.svg(), "The network"), self.headline())

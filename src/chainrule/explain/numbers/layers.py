@@ -103,11 +103,6 @@ class Layer:
         return " ".join(filter(None, (self.name, self.kind)))
 
     @cached_property
-    def value_norm(self) -> float:
-        """The length of what it gives."""
-        return norm(self.value)
-
-    @cached_property
     def delta_norm(self) -> float:
         """The length of the cotangent that arrives."""
         return norm(self.delta)

@@ -96,11 +96,6 @@ class Visit:
         return "square" if is_square else self.op
 
     @property
-    def value_norm(self) -> float:
-        """The length of the result."""
-        return norm(self.value)
-
-    @property
     def delta_norm(self) -> float:
         """The length of the cotangent."""
         return norm(self.delta)

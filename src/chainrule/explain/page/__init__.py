@@ -1,6 +1,6 @@
 """Pages: pieces of HTML, a fragment for a notebook, a whole document that needs no network."""
 
-from chainrule.explain.page.document import document
+from chainrule.explain.page.document import document, save
 from chainrule.explain.page.pieces import (
     Html,
     Section,
@@ -25,6 +25,7 @@ __all__ = [
     "fragment",
     "listing",
     "paragraph",
+    "save",
     "section",
     "table",
     "unwrapped",

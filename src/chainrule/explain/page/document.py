@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from chainrule.explain.page.pieces import Section, escape
 from chainrule.explain.page.style import SCOPED, WHOLE
+from chainrule.runs.files import cannot, write_file
 
 #: Nothing may be fetched and no script may run; styles and pictures are those in the page.
 _POLICY: Final = (
@@ -48,6 +50,20 @@ def document(
         f'<div class="cr-column"><header><h1>{escape(title)}</h1>{lead}</header>{_contents(named)}'
         f'<main id="content">{body}</main>{below}</div></body></html>\n'
     )
+
+
+def save(path: Path, page: str) -> Path:
+    """Write a page, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    content = page.encode("utf-8")
+    try:
+        write_file(path, content)
+    except OSError as error:
+        raise cannot("be written", path, error, len(content)) from error
+    return path
 
 
 def _contents(sections: Sequence[Section | str]) -> str:

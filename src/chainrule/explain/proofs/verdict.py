@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -13,10 +12,10 @@ from chainrule.explain.proofs.chord import Chord
 from chainrule.explain.proofs.minimum import Minimum
 from chainrule.explain.proofs.picture import Segment, picture
 from chainrule.explain.proofs.program import Array
-from chainrule.explain.shown import plain, short, shown
+from chainrule.explain.shown import plain, shown, told
+from chainrule.explain.words import short
 
 Kind: TypeAlias = Literal["convex, proved", "not convex, proved", "not decided"]
-_WIDTH: Final = 98
 #: Numbers of a point that are printed; the rest are in the fields and in the code.
 _PRINTED: Final = 12
 
@@ -65,7 +64,7 @@ class Verdict:
     segment: Segment
 
     def __str__(self) -> str:
-        return "\n".join(line for text in self._lines() for line in _wrapped(text))
+        return told(self._lines(), hang=4)
 
     __repr__ = __str__
 
@@ -180,9 +179,3 @@ def _kept(parts: Mapping[str, Array] | None) -> Any:
     if parts is None or sum(v.size for v in parts.values()) > 200:
         return None
     return {name: values.tolist() for name, values in parts.items()}
-
-
-def _wrapped(text: str) -> list[str]:
-    indent = len(text) - len(text.lstrip())
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=" " * (indent + 4),
-                         break_on_hyphens=False) or [""]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.data.words import count
 from chainrule.diagnosis.diagnose import Diagnosis, diagnose
-from chainrule.evaluation.examples import Examples, rows_of, sample, take_examples
+from chainrule.evaluation.examples import Examples, dtype_of, rows_of, sample, take_examples
 from chainrule.evaluation.objective import Objective
 from chainrule.evaluation.predict import predict
 from chainrule.explain.reports.told import Told
@@ -59,7 +59,7 @@ class Context:
     @cached_property
     def examples(self) -> Examples:
         """The rows that it was trained on."""
-        return take_examples(self.told.data, self._dtype)
+        return take_examples(self.told.data, dtype_of(self.told.model))
 
     @cached_property
     def few(self) -> Examples:
@@ -87,7 +87,7 @@ class Context:
         told = self.told
         name = f"{told.held_out_name} row" if told.held_out is not None else "training row"
         data = told.data if told.held_out is None else told.held_out
-        rows = sample(take_examples(data, self._dtype), JUDGED)
+        rows = sample(take_examples(data, dtype_of(self.told.model)), JUDGED)
         x, y = rows.tree(list(rows.arrays))[:2]
         return count(rows.rows, name), x, y, np.asarray(predict(told.model, x))
 
@@ -108,9 +108,3 @@ class Context:
     def axis(self) -> str:
         """What ``epochs`` counts."""
         return "epoch" if self.told.history.epochs else "update"
-
-    @property
-    def _dtype(self) -> np.dtype:
-        leaves = [np.asarray(leaf) for leaf in flatten(self.told.model)[0]]
-        kinds = [leaf.dtype for leaf in leaves if leaf.dtype.kind == "f"]
-        return np.dtype(np.result_type(*kinds)) if kinds else np.dtype(float)

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import __version__
-from chainrule.explain.page import Section, document, escape, fragment, paragraph, section
+from chainrule.explain.page import (
+    Section,
+    document,
+    escape,
+    fragment,
+    paragraph,
+    save,
+    section,
+)
 from chainrule.explain.shown import wrapped
-from chainrule.runs.files import cannot, write_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +103,7 @@ class Report:
         Raises:
             RunError: it cannot be written.
         """
-        path, content = Path(path), self.html().encode("utf-8")
-        try:
-            write_file(path, content)
-        except OSError as error:
-            raise cannot("be written", path, error, len(content)) from error
-        return path
+        return save(Path(path), self.html())
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers."""
