@@ -148,3 +148,5 @@ def test_flights_are_learned_clearly_better_than_by_a_linear_model(chainrule, tm
     assert test["network"]["roc_auc"] > 0.77 > 0.72 > test["linear"]["roc_auc"]
     assert test["network"]["log_loss"] < 0.455 < 0.49 < test["linear"]["log_loss"]
     assert result["notes"][-1] == "9,430 rows dropped: no value for 'late'"
+    shown = chainrule("explain", tmp_path / "run", "--row", 5, "--show", "numbers").stdout
+    assert "5 of flights" in shown  # with its target, which is made when the example is read

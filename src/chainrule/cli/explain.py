@@ -13,7 +13,7 @@ from chainrule.cli.explained import loss_with_unit, scaling_words, told_of_run
 from chainrule.cli.functions import function_and_arguments, names_a_function
 from chainrule.cli.outcome import OptionError
 from chainrule.cli.report import section
-from chainrule.cli.source import load
+from chainrule.cli.source import is_example, load
 from chainrule.cli.terms import SCALED, Predicted, check_values, network_target
 from chainrule.cli.trained import Trained
 from chainrule.cli.view import View
@@ -160,7 +160,9 @@ def _rows(options: ExplainOptions, trained: Trained) -> _Rows:
 
 def _trained_on(trained: Trained) -> str:
     """The table of the training, where it still lies there."""
-    path = Path(str(trained.data.get("path", "")))
+    asked, path = str(trained.data["asked"]), Path(str(trained.data.get("path", "")))
+    if is_example(asked):
+        return asked
     if not path.is_file():
         raise DataError(
             f"{trained.path}: the table of the training, {path}, is not there any more",

@@ -46,7 +46,7 @@ def load(data: str, text: Collection[str] = ()) -> Source:
     """
     start = time.perf_counter()
     path = Path(data)
-    if data in EXAMPLES and not path.exists():
+    if is_example(data):
         example = EXAMPLES[data]()
         more = (example.target, example.drop, example.notes)
         return Source(
@@ -54,6 +54,11 @@ def load(data: str, text: Collection[str] = ()) -> Source:
         )
     table = read_table(path, text)
     return Source(_stem(path), path, table, _sha256(path), _since(start))
+
+
+def is_example(data: str) -> bool:
+    """Whether DATA is the name of an example, and no file that is called so."""
+    return data in EXAMPLES and not Path(data).exists()
 
 
 def with_options(source: Source, target: str | None, drop: Collection[str]) -> Source:

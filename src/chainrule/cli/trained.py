@@ -24,7 +24,8 @@ class Trained:
     """A network with what it takes to use it on a table.
 
     Fields:
-        data: what the run keeps of its table: name, path, sha256, rows.
+        data: what the run keeps of its table: name, path, sha256, rows; and ``asked``, what the
+            user called it: a file, or the name of an example.
     """
 
     path: Path
@@ -55,7 +56,8 @@ class Trained:
             model = with_leaves(setup.network(), best)
         except (DataError, ShapeError) as error:
             raise RunError(f"{path}: {error.message}") from error
-        return cls(path, model, setup, schema, config.get("data", {}))
+        asked = config.get("options", {}).get("data", "")
+        return cls(path, model, setup, schema, {**config.get("data", {}), "asked": asked})
 
     def output(self, table: Table) -> NDArray[Any]:
         """What the network gives for the rows of a table, (n, n_out).

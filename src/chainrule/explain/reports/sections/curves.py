@@ -75,7 +75,8 @@ def _loss_picture(context: Context) -> str:
     held = _of_epochs(told, "validation_loss")
     made = Figure(title=f"{told.loss_name} over the run", description=" ".join(_says(told)))
     scale: Kind = "log" if _spans(losses) else "linear"
-    axes = made.axes(x=context.axis, y=told.loss_name, y_scale=scale)
+    unit = f" ({told.loss_unit})" if told.loss_unit else ""  # the title has the loss's name
+    axes = made.axes(x=context.axis, y=f"loss{unit}", y_scale=scale)
     if window > 1:
         axes.line(x, losses, label="each update", color="muted", width=1, opacity=0.45)
     axes.line(x, smoothed(losses, window), label="training" + (", smoothed" * (window > 1)))
