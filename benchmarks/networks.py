@@ -92,3 +92,128 @@ def mean_loss(layers: list[Layer], x: Floats, y: Labels) -> float:
     z = h @ layers[-1][0].T + layers[-1][1]
     z -= z.max(axis=1, keepdims=True)
     return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]))
+
+
+# -- networks of other layers ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Convolutional:
+    """3 x 3 convolutions with ReLU and 2 x 2 maxima behind each, then two dense layers.
+
+    The border is padded with one zero all round, so that a convolution keeps the image's size.
+    x: (batch, channels[0], side, side).
+    """
+
+    channels: tuple[int, ...] = (1, 16, 32)
+    side: int = 28
+    hidden: int = 128
+    classes: int = 10
+    batch: int = 64
+    steps: int = 60
+
+    name = "convolutional/64"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        return self.channels[0], self.side, self.side
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Each array's shape, in the order in which the layers use them."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        side = self.side
+        for k, (n_in, n_out) in enumerate(pairwise(self.channels), 1):
+            shapes[f"conv{k}.weight"], shapes[f"conv{k}.bias"] = (n_out, n_in, 3, 3), (n_out,)
+            side //= 2
+        sizes = self.channels[-1] * side * side, self.hidden, self.classes
+        for k, (n_in, n_out) in enumerate(pairwise(sizes), 1):
+            shapes[f"dense{k}.weight"], shapes[f"dense{k}.bias"] = (n_out, n_in), (n_out,)
+        return shapes
+
+    @property
+    def flops(self) -> int:
+        """Products and sums of one step: forward, weights' gradient, and inputs' but the first."""
+        total, first, side = 0, 0, self.side
+        for n_in, n_out in pairwise(self.channels):
+            layer = 2 * self.batch * side * side * 9 * n_in * n_out
+            total, first, side = total + 3 * layer, first or layer, side // 2
+        flat = self.channels[-1] * side * side
+        dense = 2 * self.batch * (flat * self.hidden + self.hidden * self.classes)
+        return total - first + 3 * dense
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """One block with the norms in front, the mean over the places, and a dense layer.
+
+    x + attention(norm(x)), then x + contract(GELU(expand(norm(x)))); the GELU is the exact one,
+    x Φ(x); no dropout and no mask. x: (batch, places, width).
+    """
+
+    width: int = 128
+    heads: int = 4
+    places: int = 64
+    expanded: int = 512
+    classes: int = 10
+    batch: int = 16
+    steps: int = 40
+
+    name = "transformer/16"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        return self.places, self.width
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Each array's shape, in the order of ``nn.TransformerBlock``'s leaves, then the head."""
+        n, hidden = self.width, self.expanded
+        layers = dict.fromkeys(("query", "key", "value", "output"), (n, n))
+        layers |= {"expand": (hidden, n), "contract": (n, hidden), "head": (self.classes, n)}
+        shapes: dict[str, tuple[int, ...]] = {}
+        order = ["norm1", "query", "key", "value", "output", "norm2", "expand", "contract", "head"]
+        for name in order:
+            shapes[f"{name}.weight"] = layers.get(name, (n,))
+            shapes[f"{name}.bias"] = layers.get(name, (n,))[:1]
+        return shapes
+
+    @property
+    def flops(self) -> int:
+        """Products and sums of one step; all but the input's gradient, which costs none here."""
+        rows, n = self.batch * self.places, self.width
+        dense = 2 * rows * (4 * n * n + 2 * n * self.expanded)
+        return 3 * (dense + 4 * rows * self.places * n + 2 * self.batch * n * self.classes)
+
+
+LAYERED: Final = {network.name: network for network in (Convolutional(), Transformer())}
+
+
+def first_parameters(network: Convolutional | Transformer) -> dict[str, Floats]:
+    """Weights from N(0, 2/n_in), biases of zeros, norms of ones, from seed 0."""
+    rng = np.random.default_rng(0)
+    return {name: _first(rng, name, shape) for name, shape in network.parameters.items()}
+
+
+def _first(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Floats:
+    if name.endswith("bias"):
+        return np.zeros(shape, np.float32)
+    if len(shape) == 1:
+        return np.ones(shape, np.float32)
+    scale = np.float32((2 / np.prod(shape[1:])) ** 0.5)
+    return rng.standard_normal(shape, dtype=np.float32) * scale
+
+
+def make_examples(
+    network: Convolutional | Transformer, *, steps: int | None = None
+) -> tuple[Floats, Labels]:
+    """Normal inputs and the labels of a noisy linear teacher, from seed 0."""
+    rng = np.random.default_rng(0)
+    rows = (steps or network.steps) * network.batch
+    x = rng.standard_normal((rows, *network.input_shape), dtype=np.float32)
+    flat = x.reshape(rows, -1)
+    teacher = rng.standard_normal((flat.shape[1], network.classes), dtype=np.float32)
+    scores = flat @ teacher / np.float32(flat.shape[1] ** 0.5)
+    return x, (scores + rng.gumbel(scale=0.3, size=scores.shape)).argmax(axis=1)
