@@ -8,7 +8,7 @@ loop's caller owns come as arguments, those of the body's own scratch stand in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,10 @@ class Calls:
         return e.load(e.pointer(TABLE, e.i64(place), "i64"), type_)
 
 
+def _no_stamp() -> None:
+    """Write nothing."""
+
+
 def is_loop(work: object) -> bool:
     """Whether a piece of work is a loop or a branch with a plan of its own."""
     return isinstance(work, Nest) and work.anchor is not None and work.anchor.op in LOOPS
@@ -89,8 +93,13 @@ class Steps:
         first = self.calls.word(self.e, panels.place, PTR)
         return self.e.pointer(first, self.e.mul(THREAD, self.e.i64(panels.bytes)), "i8")
 
-    def phases(self, pointers: list[Val], gathered: list[Val], passed: Val) -> Val:
-        """One step; how often the barrier has been passed then."""
+    def phases(
+        self, pointers: list[Val], gathered: list[Val], passed: Val,
+        stamp: Callable[[], None] | None = None,
+    ) -> Val:  # fmt: skip
+        """One step; how often the barrier has been passed then. ``stamp`` notes the time."""
+        stamp = stamp or _no_stamp
+        stamp()
         for phase in self.plan.schedule.phases:
             for work in phase:
                 if is_loop(work):
@@ -99,7 +108,9 @@ class Steps:
                 else:
                     rows = gathered if isinstance(work, Gather) else []
                     self._call(work, pointers, rows)
+                stamp()
             passed = self.wait(passed)
+            stamp()
         return passed
 
     def wait(self, passed: Val) -> Val:

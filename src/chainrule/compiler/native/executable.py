@@ -40,9 +40,10 @@ def aligned(count: int) -> np.ndarray:
 class Executable:
     """The native form of a plan. One run at a time: ``lock`` is held while it lasts."""
 
-    def __init__(self, plan: Plan, target: Target) -> None:
+    def __init__(self, plan: Plan, target: Target, clocked: bool = False) -> None:
         self.plan = plan
-        self.text = write_module(plan, target)
+        self.target = target
+        self.text = write_module(plan, target, clocked)
         self._code = assemble(self.text, target)
         self._words = words_of(plan)
         self._table = np.zeros(self._words.count, np.int64)

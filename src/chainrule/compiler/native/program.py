@@ -15,8 +15,10 @@ from chainrule.compiler.lower.plan import Plan, all_plans
 from chainrule.compiler.lower.schedule import Gather, Work, accesses
 from chainrule.compiler.lower.views import HOSTED
 from chainrule.compiler.native.blocking import Blocking, blocking_of
+from chainrule.compiler.native.clock import stamps, ticks_text
 from chainrule.compiler.native.control import (
     MEMCPY,
+    THREAD,
     Calls,
     Panels,
     Steps,
@@ -35,7 +37,7 @@ from chainrule.compiler.native.transpose import is_transposition, write_transpos
 from chainrule.compiler.native.values import Body
 
 #: Words behind the buffers' addresses: numbers of the run, then the addresses of gathered arrays.
-WORDS: Final = ("batch", "steps", "order", "barrier", "fault", "panels")
+WORDS: Final = ("batch", "steps", "order", "barrier", "fault", "panels", "stamps")
 _SPINS: Final = 2000
 #: How a processor is told that a loop waits, by the beginning of its triple.
 _PAUSE: Final = {
@@ -127,8 +129,8 @@ def _most_bytes(blockings: dict[int, Blocking]) -> int:
     return max((blocking.bytes for blocking in blockings.values()), default=0)
 
 
-def write_module(plan: Plan, target: Target) -> str:
-    """The LLVM text of a plan."""
+def write_module(plan: Plan, target: Target, clocked: bool = False) -> str:
+    """The LLVM text of a plan; ``clocked``: with a reading of the clock after each work."""
     declarations: set[str] = set()
     names: dict[str, str] = {}
     functions: dict[int, Function] = {}
@@ -146,13 +148,15 @@ def write_module(plan: Plan, target: Target) -> str:
     calls = _calls(
         plan, target, functions, {id(work): f"loop{k}" for k, (_, work) in enumerate(loops)}
     )
-    run = _write_run(plan, calls)
+    run = _write_run(plan, calls, clocked)
     texts = [f"define internal void @{name}{text}" for text, name in names.items()]
     for each, work in loops:
         text = write_loop(each, work, calls)  # type: ignore[arg-type]
         texts.append(f"define internal i64 @{calls.loops[id(work)]}{text}")
     if loops:
         declarations.add(MEMCPY)
+    if clocked:
+        texts.append(ticks_text(target))
     header = f'target triple = "{target.triple}"'
     pause = _PAUSE.get(target.triple.partition("-")[0], "")
     barrier = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause)
@@ -215,7 +219,12 @@ def _calls(
     return Calls(functions, loops, words.place("barrier"), regions, extras, panels)
 
 
-def _write_run(plan: Plan, calls: Calls) -> str:
+def laps(plan: Plan) -> list[Work | None]:
+    """What ends at each reading of the clock but a step's first: a work, or a barrier (None)."""
+    return [lap for phase in plan.schedule.phases for lap in (*phase, None)]
+
+
+def _write_run(plan: Plan, calls: Calls, clocked: bool) -> str:
     e, words = Emitter(), words_of(plan)
     pointers = [calls.word(e, buffer.slot, PTR) for buffer in plan.memory.buffers]
     sources = [calls.word(e, words.source(k), PTR) for k in range(words.gathered)]
@@ -223,6 +232,7 @@ def _write_run(plan: Plan, calls: Calls) -> str:
     order = calls.word(e, words.place("order"), PTR)
     steps = Steps(e, plan, calls, batch)
     per_step = _per_step_slots(plan)
+    first = calls.word(e, words.place("stamps"), PTR) if clocked else None
 
     def step(at: Val, carried: list[Val]) -> list[Val]:
         here = list(pointers)
@@ -231,7 +241,8 @@ def _write_run(plan: Plan, calls: Calls) -> str:
                 pointers[slot], at, memory_kind(plan.memory.buffers[slot].type.dtype)
             )
         rows = e.pointer(order, e.mul(at, batch), "i32")
-        return [steps.phases(here, [*sources, rows], carried[0])]
+        stamp = stamps(e, first, THREAD, count, at, 1 + len(laps(plan))) if first else None
+        return [steps.phases(here, [*sources, rows], carried[0], stamp)]
 
     e.loop(e.i64(0), count, 1, step, [e.i64(0)])
     head = "define void @run(ptr %table, i64 %thread, i64 %threads) #0 {"
