@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.diagnosis.finding import Finding, in_words, sorted_findings
+from chainrule.diagnosis.record import Trend
 from chainrule.diagnosis.watch import divergence_advice, watch
 from chainrule.evaluation.examples import take_examples
 from chainrule.evaluation.objective import Objective
@@ -97,3 +98,14 @@ def test_after_a_divergence_a_stable_rate_is_named(rate, momentum, words):
     assert words in divergence_advice(objective, [np.array(1e30)], rate, momentum)
     steep = Objective(lambda w, x: np.mean((w * x) ** 4), np.array(0.0), rows)
     assert "try a learning rate" in divergence_advice(steep, [np.array(np.nan)], rate, momentum)
+
+
+def test_of_a_long_record_some_losses_of_each_part_are_looked_at():
+    """The trend of a million losses is that of each part's medians, to its own noise."""
+    rng = np.random.default_rng(0)
+    loss = np.linspace(2.0, 1.0, 400_000) + 0.1 * rng.standard_normal(400_000)
+    trend = Trend.of(loss)
+    expected = [np.median(part) for part in np.array_split(loss, 20)]
+    np.testing.assert_allclose(trend.levels, expected, atol=6 * trend.noise)
+    assert trend.spread == pytest.approx(0.1, rel=0.05)
+    assert trend.noise == pytest.approx(1.25 * 0.1 / np.sqrt(1000), rel=0.1)

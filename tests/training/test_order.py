@@ -89,7 +89,7 @@ def test_a_constant_batch_has_the_step_numbers_that_were_planned(
     place, numbers = Place(), []
     while place.epoch < 3:
         chunk = cursor.take(place, batch, 7)
-        numbers.append(cursor.planned(chunk.starts, batch))
+        numbers.append(cursor.planned(chunk, batch))
         place = chunk.after
     assert np.array_equal(np.concatenate(numbers), np.arange(cursor.all_left(Place(), batch)))
 
@@ -110,3 +110,18 @@ def test_seeds_streams_and_epochs_have_keys_of_their_own(parts: tuple[int, int])
         epoch_key(s, stream + a, epoch + b) for s in range(5) for a in range(5) for b in range(5)
     }
     assert len(keys) == 125
+
+
+@pytest.mark.parametrize("remainder", ["drop", "carry"])
+def test_step_numbers_of_several_epochs_are_those_of_each_start(
+    remainder: orders.Remainder,
+) -> None:
+    """A chunk over epochs names its steps by a range; worked out one by one they are the same."""
+    cursor = Cursor(orders.reshuffle(remainder), 10, 6, 0)
+    place = Place()
+    while cursor.all_left(place, 3):
+        chunk = cursor.take(place, 3, 5)
+        starts = np.concatenate([np.array(run) for run in chunk.starts])
+        expected = starts // 3 if remainder == "carry" else starts // 10 * 3 + starts % 10 // 3
+        np.testing.assert_array_equal(np.array(cursor.planned(chunk, 3)), expected)
+        place = chunk.after

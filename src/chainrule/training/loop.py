@@ -94,6 +94,7 @@ class Loop:
         descent = self.descent
         total = descent.cursor.all_left(Place(), descent.deciding.first_batch)
         self._rates = PlannedRates(descent.optimizer, total)
+        descent.record.expected = total
         self._before = descent.seconds
         self.reporter.begin(descent)
         try:
@@ -165,18 +166,19 @@ class Loop:
     def _rates_of(self, chunk: Chunk) -> np.ndarray:
         """The planned rates of a chunk's steps, times what has been decided."""
         deciding = self.descent.deciding
-        planned = self.descent.cursor.planned(chunk.starts, deciding.first_batch)
+        planned = self.descent.cursor.planned(chunk, deciding.first_batch)
         return np.asarray(self._rates.at(planned) * deciding.rate)
 
     def _record(self, chunk: Chunk, rates: np.ndarray, outputs: list[np.ndarray]) -> None:
-        batch = np.full(chunk.steps, chunk.batch, np.int64)
         losses, *sums = outputs
         made = {}
         if self.descent.faults.policy == "skip":
             made = {"skipped": sums.pop() != 0}
-        made |= columns(dict(zip(self.descent.sums, sums, strict=True)), batch)
-        base = {"loss": losses.astype(np.float64), "learning_rate": rates, "batch": batch}
-        self.descent.record.append(base | made)
+        made |= columns(dict(zip(self.descent.sums, sums, strict=True)), chunk.batch)
+        base: dict[str, np.ndarray | int] = {
+            "loss": losses, "learning_rate": rates, "batch": chunk.batch,
+        }  # fmt: skip
+        self.descent.record.append(chunk.steps, base | made)
 
     # -- where chunks end ------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ def _example_squares(grads: Any, batch: int) -> Any:
     return total * float(batch) * float(batch)
 
 
-def columns(sums: Mapping[str, np.ndarray], batch: np.ndarray) -> dict[str, np.ndarray]:
+def columns(sums: Mapping[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
     """What is recorded, from a chunk's sums: float64[steps] each.
 
     ``gradient_variance`` is tr Σ, the variance of one example's gradient summed over all

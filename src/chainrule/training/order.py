@@ -30,21 +30,22 @@ class Chunk:
 
     Attributes:
         rows: int32[steps * batch], valid until the next chunk is asked for.
-        starts: int64[steps], rows taken before each step, those of earlier epochs included.
+        starts: of each step the rows taken before it, those of earlier epochs included: from
+            where to where in each epoch.
         ends: after how many of the steps an epoch has ended, rising.
         after: the place after the last step.
     """
 
     rows: np.ndarray
     batch: int
-    starts: np.ndarray
+    starts: tuple[range, ...]
     ends: tuple[int, ...]
     after: Place
 
     @property
     def steps(self) -> int:
         """How many steps there are."""
-        return len(self.starts)
+        return sum(map(len, self.starts))
 
 
 class Cursor:
@@ -87,8 +88,16 @@ class Cursor:
             return Place(place.epoch + 1)
         return place
 
-    def planned(self, starts: np.ndarray, batch: int) -> np.ndarray:
+    def planned(self, chunk: Chunk, batch: int) -> range | np.ndarray:
         """The numbers that steps would have had if all batches had been of this size, int64."""
+        first = chunk.starts[0][0]
+        carries = self.order.remainder == "carry"
+        if chunk.batch == batch and (first if carries else first % self.n) % batch == 0:
+            number = int(self._numbers(np.array([first]), batch)[0])
+            return range(number, number + chunk.steps)
+        return self._numbers(np.concatenate([np.array(run) for run in chunk.starts]), batch)
+
+    def _numbers(self, starts: np.ndarray, batch: int) -> np.ndarray:
         if self.order.remainder == "carry":
             return starts // batch
         per_epoch = self.per_epoch(batch)
@@ -105,7 +114,8 @@ class Cursor:
         whole = (self.n - place.taken) // batch
         if whole == 0:  # "smaller": what is left, as a batch of its own
             rest = self._epoch(place.epoch)[place.taken :]
-            return Chunk(rest, len(rest), self._starts(place, 1, 1), (1,), Place(place.epoch + 1))
+            starts = (self._starts(place, 1, 1),)
+            return Chunk(rest, len(rest), starts, (1,), Place(place.epoch + 1))
         if whole >= most:
             rows = self._epoch(place.epoch)[place.taken : place.taken + most * batch]
             return self._within(place, rows, batch, most)
@@ -125,33 +135,44 @@ class Cursor:
             self._held = epoch
         return self._rows
 
-    def _starts(self, place: Place, batch: int, steps: int) -> np.ndarray:
-        return place.epoch * self.n + place.taken + np.arange(steps, dtype=np.int64) * batch
+    def _starts(self, place: Place, batch: int, steps: int) -> range:
+        first = place.epoch * self.n + place.taken
+        return range(first, first + steps * batch, batch)
 
     def _within(self, place: Place, rows: np.ndarray, batch: int, steps: int) -> Chunk:
         after = self.settled(Place(place.epoch, place.taken + steps * batch), batch)
         ends = (steps,) if after.epoch > place.epoch else ()
-        return Chunk(rows, batch, self._starts(place, batch, steps), ends, after)
+        return Chunk(rows, batch, (self._starts(place, batch, steps),), ends, after)
 
     def _several(self, place: Place, batch: int, most: int) -> Chunk:
         """Steps of more than one epoch, each of which leaves its remainder out."""
-        rows, starts, ends, steps, size = [], [], [], 0, 0
+        starts: list[range] = []
+        ends: list[int] = []
+        steps, size = 0, 0
+        rows = np.empty(min(most * batch, _WINDOW) + self.n, np.int32)
         while steps < most and place.epoch < self.epochs and size < _WINDOW:
             count = min(most - steps, (self.n - place.taken) // batch)
-            taken = place.taken + count * batch
-            rows.append(self._epoch(place.epoch)[place.taken : taken].copy())
+            self._write(rows[steps * batch :], place, count * batch, batch)
             starts.append(self._starts(place, batch, count))
             steps, size = steps + count, size + self.n
+            taken = place.taken + count * batch
             place, before = self.settled(Place(place.epoch, taken), batch), place.epoch
             if place.epoch > before:
                 ends.append(steps)
-        return Chunk(np.concatenate(rows), batch, np.concatenate(starts), tuple(ends), place)
+        return Chunk(rows[: steps * batch], batch, tuple(starts), tuple(ends), place)
+
+    def _write(self, out: np.ndarray, place: Place, count: int, batch: int) -> None:
+        """So many rows of an epoch, from a place on; ``out`` has room for a whole epoch."""
+        if place.taken == 0 and count + batch > self.n:  # nothing of it is asked for again
+            self.order.epoch_into(out[: self.n], self.seed, place.epoch)
+        else:
+            out[:count] = self._epoch(place.epoch)[place.taken : place.taken + count]
 
     def _stream(self, place: Place, batch: int, most: int) -> Chunk:
         """Steps along all epochs, one after the other: what an epoch leaves begins the next."""
         steps = min(most, self.all_left(place, batch), max(1, (_WINDOW + self.n) // batch))
         starts = self._starts(place, batch, steps)
-        first = int(starts[0])
+        first = starts.start
         last = first + steps * batch
         rows = []
         for epoch in range(first // self.n, -(-last // self.n)):
@@ -161,4 +182,4 @@ class Cursor:
         settled = self.settled(after, batch)
         marks = range(first // self.n + 1, settled.epoch + 1)
         ends = tuple(min(-(-(mark * self.n - first) // batch), steps) for mark in marks)
-        return Chunk(np.concatenate(rows), batch, starts, ends, settled)
+        return Chunk(np.concatenate(rows), batch, (starts,), ends, settled)

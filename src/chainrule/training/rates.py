@@ -22,12 +22,14 @@ class PlannedRates:
         self._first = 0
         self._block = self._asked(0, min(total, _BLOCK)) if total else np.zeros(0)
 
-    def at(self, steps: np.ndarray) -> np.ndarray:
+    def at(self, steps: range | np.ndarray) -> np.ndarray:
         """The rates at these steps, which rise: float64[n], or float64[n, rates]."""
         low, high = int(steps[0]), int(steps[-1]) + 1
         if low < self._first or high > self._first + len(self._block):
             self._first = low
             self._block = self._asked(low, min(self._total, max(high, low + _BLOCK)))
+        if isinstance(steps, range):
+            return self._block[low - self._first : high - self._first]
         return np.asarray(self._block[steps - self._first])
 
     def _asked(self, low: int, high: int) -> np.ndarray:

@@ -70,7 +70,7 @@ class Watched:
     def _some(self, most: int) -> dict[str, np.ndarray]:
         d = self._descent
         chunk = d.cursor.take(d.place, self.batch, most)
-        planned = d.cursor.planned(chunk.starts, self.batch)
+        planned = d.cursor.planned(chunk, self.batch)
         rates = np.asarray(self._planned.at(planned))
         losses, *_ = d.step.run(
             rates.astype(d.carried.dtype), noise_keys(d.cursor.seed, d.done, len(rates)),
