@@ -16,16 +16,18 @@ Layer = tuple[Floats, Floats]  # weight (n_out, n_in), bias (n_out,)
 
 @dataclass(frozen=True)
 class Network:
-    """A network of ReLU layers, its batch, and the steps that make one epoch."""
+    """A network of ReLU layers, its batch, the steps that make one epoch, and the optimiser."""
 
     sizes: tuple[int, ...]
     batch: int
     steps: int
+    optimizer: str = "sgd"
 
     @property
     def name(self) -> str:
-        """As it is called on the command line: the sizes and the batch."""
-        return "-".join(map(str, self.sizes)) + f"/{self.batch}"
+        """As it is called on the command line: the sizes, the batch, and what is not plain SGD."""
+        suffix = "" if self.optimizer == "sgd" else f":{self.optimizer}"
+        return "-".join(map(str, self.sizes)) + f"/{self.batch}{suffix}"
 
     @property
     def flops(self) -> int:
@@ -36,7 +38,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is given: x (rows, n_in), y (rows,), the first weights, batch, learning rate."""
+    """What a peer is given: x (rows, n_in), y (rows,), the first weights, batch, optimiser."""
 
     sizes: tuple[int, ...]
     x: Floats
@@ -44,11 +46,21 @@ class Task:
     layers: list[Layer]
     batch: int
     learning_rate: float
+    optimizer: str = "sgd"
 
     @property
     def steps(self) -> int:
         """Steps of one epoch; the rows are a whole number of batches."""
         return len(self.x) // self.batch
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the examples."""
+        return self.x.nbytes + self.y.nbytes
+
+    def loss(self, layers: list[Layer]) -> float:
+        """The yardstick: the loss of these weights on all rows, in float64."""
+        return mean_loss(layers, self.x, self.y)
 
 
 NETWORKS: Final = {
@@ -58,10 +70,14 @@ NETWORKS: Final = {
         Network((20, 64, 64, 2), batch=32, steps=1000),
         Network((784, 128, 10), batch=128, steps=150),
         Network((784, 512, 512, 10), batch=128, steps=75),
-        Network((2, 16, 16, 2), batch=1, steps=4000),
+        Network((2, 16, 16, 2), batch=1, steps=2000),
     )
 }
 USUAL: Final = tuple(name for name in NETWORKS if not name.endswith("/1"))
+#: What every network is also descended with: SGD with momentum 0.9, and Adam as it was published.
+MOMENTUM: Final = 0.9
+BETAS: Final = (0.9, 0.999)
+EPSILON: Final = 1e-8
 
 
 def make_task(network: Network, *, steps: int | None = None, learning_rate: float = 0.01) -> Task:
@@ -75,7 +91,7 @@ def make_task(network: Network, *, steps: int | None = None, learning_rate: floa
     scores = x @ rng.standard_normal((n_in, n_out), dtype=np.float32) / np.float32(n_in**0.5)
     y = (scores + rng.gumbel(scale=0.3, size=scores.shape)).argmax(axis=1)
     layers = [make_layer(rng, *pair) for pair in pairwise(network.sizes)]
-    return Task(network.sizes, x, y, layers, network.batch, learning_rate)
+    return Task(network.sizes, x, y, layers, network.batch, learning_rate, network.optimizer)
 
 
 def make_layer(rng: np.random.Generator, n_in: int, n_out: int) -> Layer:

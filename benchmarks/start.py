@@ -82,7 +82,7 @@ def compile_once(peer: str, network: str, threads: int) -> float | str:
     """Seconds that one peer compiles for one network, or why it does not."""
     with Worker(peer, threads) as worker:
         try:
-            reply = worker.ask(do="build", network=network, turn_seconds=0.0)
+            reply = worker.ask(do="build", row=network, turn_seconds=0.0)
         except WorkerError as error:
             return str(error)
     seconds: float = reply["compile_seconds"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.machine import version
-from benchmarks.networks import Layer, Task
+from benchmarks.networks import BETAS, EPSILON, MOMENTUM, Layer, Task
 from benchmarks.peers.peer import MissingError, Peer, Turn
 
 try:
@@ -20,8 +21,14 @@ try:
 except (ImportError, AttributeError) as error:
     raise MissingError(str(error)) from error
 
+OPTIMIZERS: Final[dict[str, Callable[[float], Any]]] = {
+    "sgd": optim.SGD,
+    "momentum": lambda rate: optim.SGD(rate, momentum=MOMENTUM),
+    "adam": lambda rate: optim.Adam(rate, betas=BETAS, eps=EPSILON),
+}
 
-class Chainrule(Peer):
+
+class Trained(Peer):
     """A turn is one call of ``cr.train``, which goes on from the weights of the turn before.
 
     Its seconds are those of the whole call but for tracing and compiling, which every call does
@@ -29,10 +36,10 @@ class Chainrule(Peer):
     which the peers pay for too, and the checks of the arguments.
     """
 
-    def __init__(self, task: Task, threads: int) -> None:
+    def __init__(self, task: Any, threads: int, model: Any, loss: Any, optimizer: Any) -> None:
         super().__init__(task, threads)
         self.turns = 0
-        self.model = with_layers(nn.MLP(list(task.sizes), rng=0), task.layers)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
 
     @staticmethod
     def versions() -> dict[str, str]:
@@ -48,9 +55,9 @@ class Chainrule(Peer):
         start = time.perf_counter()
         run = train(
             self.model,
-            losses.cross_entropy,
+            self.loss,
             data=(self.task.x, self.task.y),
-            optimizer=optim.SGD(self.task.learning_rate),
+            optimizer=self.optimizer,
             batch=self.task.batch,
             epochs=epochs,
             seed=self.turns,
@@ -63,13 +70,22 @@ class Chainrule(Peer):
         seconds = wall - compiling
         return Turn(seconds, run.steps, compiling, seconds - run.seconds["train"])
 
-    def layers(self) -> list[Layer]:
+
+class Chainrule(Trained):
+    """A network of dense layers."""
+
+    def __init__(self, task: Task, threads: int) -> None:
+        model = with_weights(nn.MLP(list(task.sizes), rng=0), task.layers)
+        optimizer = OPTIMIZERS[task.optimizer](task.learning_rate)
+        super().__init__(task, threads, model, losses.cross_entropy, optimizer)
+
+    def weights_now(self) -> list[Layer]:
         """Leaves come as weight, bias, weight, bias."""
         leaves = [np.asarray(leaf) for leaf in trees.flatten(self.model)[0]]
         return list(zip(leaves[::2], leaves[1::2], strict=True))
 
 
-def with_layers(model: Any, layers: list[Layer]) -> Any:
+def with_weights(model: Any, layers: list[Layer]) -> Any:
     """The model with these weights."""
     leaves, structure = trees.flatten(model)
     given = [array for layer in layers for array in layer]

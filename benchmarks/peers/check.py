@@ -1,4 +1,4 @@
-"""Do the peers compute the same thing? Losses after a few steps from the same weights."""
+"""Do the peers compute the same thing? Losses after a few epochs from the same weights."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.networks import Network
 from benchmarks.output import Table
 from benchmarks.peers.process import Worker, WorkerError
+from benchmarks.peers.rows import Row
 
-STEPS = 5
+EPOCHS = 5
 TOLERANCE = 1e-4  # relative: float32 rounding grows to about 1e-6 in these steps, a slip to 1e-2
 YARDSTICK = "numpy"
 
 
 @dataclass
 class Outcome:
-    """One worker's losses before the first step and after each, or why there are none."""
+    """One worker's losses before the first epoch and after the last, or why there are none."""
 
-    network: str
+    row: str
     peer: str
     title: str
     threads: int
@@ -43,20 +43,20 @@ class Outcome:
         return "DISAGREES" if self.failed else "agrees"
 
 
-def check(network: Network, workers: Sequence[Worker]) -> list[Outcome]:
-    """All workers' losses on one batch of this network, compared with NumPy's (or the first's)."""
-    found = [take(network, worker) for worker in workers]
+def check(asked: Row, workers: Sequence[Worker]) -> list[Outcome]:
+    """Losses of all workers that take part, compared with NumPy's (or the first's)."""
+    found = [take(asked, worker) for worker in workers if asked.kind in worker.kinds]
     yardsticks = sorted((o for o in found if o.losses), key=lambda o: o.peer != YARDSTICK)
     for outcome in yardsticks:
         outcome.difference = largest_difference(outcome.losses, yardsticks[0].losses)
     return found
 
 
-def take(network: Network, worker: Worker) -> Outcome:
+def take(asked: Row, worker: Worker) -> Outcome:
     """One worker's losses."""
-    outcome = Outcome(network.name, worker.name, worker.title, worker.threads)
+    outcome = Outcome(asked.name, worker.name, worker.title, worker.threads)
     try:
-        reply = worker.ask(do="losses", network=network.name, steps=STEPS)
+        reply = worker.ask(do="losses", row=asked.name, epochs=EPOCHS)
     except WorkerError as error:
         outcome.problem = str(error)
         return outcome
@@ -70,11 +70,11 @@ def largest_difference(found: Sequence[float], expected: Sequence[float]) -> flo
     return float(np.max(np.abs(np.subtract(found, expected)) / np.abs(expected)))
 
 
-def table(network: Network, outcomes: Sequence[Outcome]) -> Table:
+def table(asked: Row, outcomes: Sequence[Outcome]) -> Table:
     """One network's table."""
-    header = ("peer", "threads", "first loss", f"after {STEPS} steps", "difference", "verdict")
+    header = ("peer", "threads", "first loss", f"after {EPOCHS} epochs", "difference", "verdict")
     why = "; ".join(dict.fromkeys(f"{o.title}: {o.problem}" for o in outcomes if o.problem))
-    return Table(f"{network.name}: losses on one batch", header, [row(o) for o in outcomes], why)
+    return Table(f"{asked.name}: losses on few examples", header, [row(o) for o in outcomes], why)
 
 
 def row(o: Outcome) -> list[str]:

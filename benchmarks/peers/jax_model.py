@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,9 +12,11 @@ import numpy as np
 
 from benchmarks.machine import version
 from benchmarks.networks import Layer, Task
+from benchmarks.peers import jax_optimizers
 from benchmarks.peers.peer import Peer
 
 Weights = list[tuple[jax.Array, jax.Array]]
+State = tuple[Any, Any]  # the weights, and what the optimiser carries
 
 
 class JaxPeer(Peer):
@@ -25,7 +29,9 @@ class JaxPeer(Peer):
         super().__init__(task, threads)
         self.rng = np.random.default_rng(0)
         self.x, self.y = jnp.asarray(task.x), jnp.asarray(task.y, dtype=jnp.int32)
-        self.weights: Weights = [(jnp.array(w.T), jnp.array(b)) for w, b in task.layers]
+        weights: Weights = [(jnp.array(w.T), jnp.array(b)) for w, b in task.layers]
+        self.state: State = weights, jax_optimizers.start(task.optimizer, weights)
+        self.update = partial(jax_optimizers.update, task.optimizer, task.learning_rate)
 
     @staticmethod
     def versions() -> dict[str, str]:
@@ -39,11 +45,11 @@ class JaxPeer(Peer):
 
     def wait(self) -> None:
         """JAX returns before it has computed."""
-        jax.block_until_ready(self.weights)
+        jax.block_until_ready(self.state)
 
-    def layers(self) -> list[Layer]:
+    def weights_now(self) -> list[Layer]:
         """Turned to (n_out, n_in)."""
-        return [(np.asarray(weight).T, np.asarray(bias)) for weight, bias in self.weights]
+        return [(np.asarray(weight).T, np.asarray(bias)) for weight, bias in self.state[0]]
 
 
 def loss(weights: Weights, x: jax.Array, y: jax.Array) -> jax.Array:
@@ -55,7 +61,9 @@ def loss(weights: Weights, x: jax.Array, y: jax.Array) -> jax.Array:
     return -jnp.sum(picked) / x.shape[0]
 
 
-def step(weights: Weights, x: jax.Array, y: jax.Array, rate: float) -> tuple[Weights, jax.Array]:
-    """One step of SGD: the new weights and the loss before it."""
-    value, g = jax.value_and_grad(loss)(weights, x, y)
-    return jax.tree.map(lambda p, d: p - rate * d, weights, g), value
+def step(
+    loss: Callable[..., jax.Array], update: Callable[..., State], state: State, *batch: jax.Array
+) -> tuple[State, jax.Array]:
+    """One step: the new weights with what the optimiser carries, and the loss before it."""
+    value, g = jax.value_and_grad(loss)(state[0], *batch)
+    return update(*state, g), value

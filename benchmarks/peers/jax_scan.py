@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from benchmarks.networks import Task
-from benchmarks.peers.jax_model import JaxPeer, Weights, step
+from benchmarks.peers.jax_model import JaxPeer, State, loss, step
 
 
 class JaxScan(JaxPeer):
@@ -13,18 +13,18 @@ class JaxScan(JaxPeer):
 
     def __init__(self, task: Task, threads: int) -> None:
         super().__init__(task, threads)
-        rate = task.learning_rate
+        update = self.update
 
         def descend(
-            weights: Weights, x: jax.Array, y: jax.Array, order: jax.Array
-        ) -> tuple[Weights, jax.Array]:
-            def body(weights: Weights, rows: jax.Array) -> tuple[Weights, jax.Array]:
-                return step(weights, x[rows], y[rows], rate)
+            state: State, x: jax.Array, y: jax.Array, order: jax.Array
+        ) -> tuple[State, jax.Array]:
+            def body(state: State, rows: jax.Array) -> tuple[State, jax.Array]:
+                return step(loss, update, state, x[rows], y[rows])
 
-            return jax.lax.scan(body, weights, order)
+            return jax.lax.scan(body, state, order)
 
         self.descend = jax.jit(descend, donate_argnums=0)
 
     def epoch(self) -> None:
         """One call."""
-        self.weights, _ = self.descend(self.weights, self.x, self.y, self.order())
+        self.state, _ = self.descend(self.state, self.x, self.y, self.order())

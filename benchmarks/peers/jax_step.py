@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from benchmarks.networks import Task
-from benchmarks.peers.jax_model import JaxPeer, Weights, step
+from benchmarks.peers.jax_model import JaxPeer, State, loss, step
 
 
 class JaxStep(JaxPeer):
@@ -13,16 +13,16 @@ class JaxStep(JaxPeer):
 
     def __init__(self, task: Task, threads: int) -> None:
         super().__init__(task, threads)
-        rate = task.learning_rate
+        update = self.update
 
         def gather_and_step(
-            weights: Weights, x: jax.Array, y: jax.Array, rows: jax.Array
-        ) -> tuple[Weights, jax.Array]:
-            return step(weights, x[rows], y[rows], rate)
+            state: State, x: jax.Array, y: jax.Array, rows: jax.Array
+        ) -> tuple[State, jax.Array]:
+            return step(loss, update, state, x[rows], y[rows])
 
         self.step = jax.jit(gather_and_step, donate_argnums=0)
 
     def epoch(self) -> None:
         """A call for each batch."""
         for rows in self.order():
-            self.weights, _ = self.step(self.weights, self.x, self.y, rows)
+            self.state, _ = self.step(self.state, self.x, self.y, rows)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-
-from benchmarks.networks import Layer, Task
+from typing import Any
 
 
 class MissingError(Exception):
@@ -33,9 +32,12 @@ class Turn:
 
 
 class Peer(ABC):
-    """Plain SGD on shuffled mini-batches, ⌊n/b⌋ steps an epoch on a fresh permutation."""
+    """A descent on shuffled mini-batches, ⌊n/b⌋ steps an epoch on a fresh permutation.
 
-    def __init__(self, task: Task, threads: int) -> None:
+    The task says how many steps an epoch has, and the loss of weights in its layout.
+    """
+
+    def __init__(self, task: Any, threads: int) -> None:
         self.task = task
         self.threads = threads
 
@@ -57,8 +59,8 @@ class Peer(ABC):
         """Shuffle, then one step for each batch; may return before the work is done."""
 
     @abstractmethod
-    def layers(self) -> list[Layer]:
-        """The weights so far, in the layout of the task."""
+    def weights_now(self) -> Any:
+        """The weights so far, a tree of arrays in the layout of the task."""
 
     def wait(self) -> None:
         """Until all that was started is done; only for peers that work in the background."""

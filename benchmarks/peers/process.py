@@ -34,6 +34,7 @@ class Worker:
     def __init__(self, peer: str, threads: int) -> None:
         self.name, self.threads = peer, threads
         self.title = PEERS[peer].title
+        self.kinds = frozenset(PEERS[peer].classes)
         self.problem = ""
         self.versions: dict[str, str] = {}
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed in __exit__

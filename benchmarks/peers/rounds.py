@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.networks import Network
 from benchmarks.peers.process import Worker, WorkerError
+from benchmarks.peers.rows import Row
 
-TURN_SECONDS = 0.25  # what a turn aims at; a peer whose epoch takes longer runs one epoch
+TURN_SECONDS = 0.25  # what a turn aims at; one epoch where that takes longer
 
 
 @dataclass
 class Series:
-    """What one worker did on one network."""
+    """What one worker did on one row."""
 
     peer: str
     title: str
     threads: int
     problem: str = ""
     compile_seconds: float = 0.0
+    digest: str = ""  # of the weights after two epochs
     microseconds: list[float] = field(default_factory=list)  # a step, by round
     cores_busy: list[float] = field(default_factory=list)
     other_seconds: list[float] = field(default_factory=list)
@@ -50,15 +51,16 @@ class Series:
         return {**self.__dict__, **spread}
 
 
-def measure(network: Network, workers: Sequence[Worker], rounds: int) -> list[Series]:
-    """Series of all workers on one network; the order of turns is drawn anew in every round."""
+def measure(row: Row, workers: Sequence[Worker], rounds: int) -> list[Series]:
+    """Series of all workers that take part; the order of turns is drawn anew in every round."""
+    workers = [worker for worker in workers if row.kind in worker.kinds]
     series = [Series(w.name, w.title, w.threads, w.problem) for w in workers]
     lanes = [lane for lane in zip(workers, series, strict=True) if not lane[0].problem]
     for worker, found in lanes:
-        progress(f"{network.name}: building {worker.name}, {worker.threads} threads")
-        guarded(build, worker, found, network)
+        progress(f"{row.name}: building {worker.name}, {worker.threads} threads")
+        guarded(build, worker, found, row)
     for number in range(rounds):
-        progress(f"{network.name}: round {number + 1} of {rounds}")
+        progress(f"{row.name}: round {number + 1} of {rounds}")
         for worker, found in random.Random(number).sample(lanes, len(lanes)):
             guarded(turn, worker, found)
     progress("")
@@ -75,10 +77,11 @@ def guarded(action: Any, worker: Worker, found: Series, *others: Any) -> None:
         found.problem = str(error)
 
 
-def build(worker: Worker, found: Series, network: Network) -> None:
+def build(worker: Worker, found: Series, row: Row) -> None:
     """Compile and warm up."""
-    reply = worker.ask(do="build", network=network.name, turn_seconds=TURN_SECONDS)
+    reply = worker.ask(do="build", row=row.name, turn_seconds=TURN_SECONDS)
     found.compile_seconds = reply["compile_seconds"]
+    found.digest = reply["digest"]
 
 
 def turn(worker: Worker, found: Series) -> None:

@@ -10,14 +10,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.machine import version
-from benchmarks.networks import Layer, Task
+from benchmarks.networks import BETAS, EPSILON, MOMENTUM, Layer, Task
 from benchmarks.peers.peer import NotComparableError, Peer, Turn
 
 NEVER = 10**9  # epochs without improvement before it would stop
 
 
 class ScikitLearn(Peer):
-    """Momentum and penalty off. For two classes it has one logistic output where others have two.
+    """Penalty off. For two classes it has one logistic output where others have two.
 
     Several epochs are one call of ``fit``, so that its checks of the input are paid once a turn.
     """
@@ -27,11 +27,14 @@ class ScikitLearn(Peer):
         warnings.simplefilter("ignore", ConvergenceWarning)
         self.model = MLPClassifier(
             task.sizes[1:-1],
-            solver="sgd",
+            solver="adam" if task.optimizer == "adam" else "sgd",
             batch_size=task.batch,
             learning_rate_init=task.learning_rate,
-            momentum=0.0,
+            momentum=MOMENTUM if task.optimizer == "momentum" else 0.0,
             nesterovs_momentum=False,
+            beta_1=BETAS[0],
+            beta_2=BETAS[1],
+            epsilon=EPSILON,
             alpha=0.0,
             n_iter_no_change=NEVER,
             warm_start=True,
@@ -67,6 +70,6 @@ class ScikitLearn(Peer):
         self.model.coefs_ = [np.ascontiguousarray(w.T) for w, _ in self.task.layers]
         self.model.intercepts_ = [b.copy() for _, b in self.task.layers]
 
-    def layers(self) -> list[Layer]:
+    def weights_now(self) -> list[Layer]:
         """Turned to (n_out, n_in)."""
         return [(w.T, b) for w, b in zip(self.model.coefs_, self.model.intercepts_, strict=True)]

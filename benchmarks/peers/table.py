@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
@@ -11,28 +12,40 @@ from benchmarks.peers.peer import Peer
 
 @dataclass(frozen=True)
 class Entry:
-    """How a peer is called in tables, and where its class is."""
+    """How a peer is called in tables, and where its class for each kind of row is."""
 
     title: str
-    module: str
-    cls: str
+    classes: Mapping[str, str]  # kind of row -> module:class
 
-    def load(self) -> type[Peer]:
+    def load(self, kind: str) -> type[Peer]:
         """Import the peer.
 
         Raises:
             ImportError, MissingError: it is not installed.
         """
-        found: type[Peer] = getattr(import_module(f"benchmarks.peers.{self.module}"), self.cls)
+        module, _, name = self.classes[kind].partition(":")
+        found: type[Peer] = getattr(import_module(f"benchmarks.peers.{module}"), name)
         return found
 
 
 OURS: Final = "chainrule"
 PEERS: Final = {
-    "numpy": Entry("NumPy by hand", "numpy_by_hand", "NumpyByHand"),
-    "sklearn": Entry("scikit-learn", "scikit_learn", "ScikitLearn"),
-    "torch": Entry("PyTorch eager", "pytorch", "PyTorch"),
-    "jax-step": Entry("JAX jit per step", "jax_step", "JaxStep"),
-    "jax-scan": Entry("JAX scan over the epoch", "jax_scan", "JaxScan"),
-    OURS: Entry("Chainrule", "chainrule_train", "Chainrule"),
+    "numpy": Entry(
+        "NumPy by hand",
+        {"network": "numpy_by_hand:NumpyByHand", "linear": "linear.numpy_by_hand:NumpyByHand"},
+    ),
+    "sklearn": Entry(
+        "scikit-learn",
+        {"network": "scikit_learn:ScikitLearn", "linear": "linear.scikit_learn:ScikitLearn"},
+    ),
+    "torch": Entry("PyTorch eager", {"network": "pytorch:PyTorch"}),
+    "jax-step": Entry("JAX jit per step", {"network": "jax_step:JaxStep"}),
+    "jax-scan": Entry(
+        "JAX scan over the epoch",
+        {"network": "jax_scan:JaxScan", "linear": "linear.jax_scan:JaxScan"},
+    ),
+    OURS: Entry(
+        "Chainrule",
+        {"network": "chainrule_train:Chainrule", "linear": "linear.chainrule_train:Chainrule"},
+    ),
 }
