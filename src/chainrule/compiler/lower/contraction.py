@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from chainrule.compiler.lower.views import Label, source_of
 from chainrule.compiler.passes.contractions import Side, sides
 from chainrule.ir.graph import Node
 
 #: A loop of a product: axis r of the result by r, the k-th contracted axis by ~k (which is < 0).
 Loop = int
+#: The most columns of a narrow product, and the shortest axis that it contracts.
+_COLUMNS: Final = 4
+_DEEP: Final = 8
 
 
 def operand_loops(dot: Node) -> tuple[tuple[Loop, ...], tuple[Loop, ...]]:
@@ -44,3 +50,29 @@ def lane_side(dot: Node, order: tuple[int, ...]) -> tuple[int, int]:
     shared = len(sides(dot)[0].shared)
     assert last >= shared, "the lanes of a product run along a free axis"
     return (1, second.index(last)) if last in second else (0, first.index(last))
+
+
+def is_narrow(dot: Node, orders: Mapping[Node, tuple[int, ...]]) -> bool:
+    """Whether a product has so few columns that its lanes run along the contracted axis instead.
+
+    A vector that runs along two columns does an eighth of what it could. Both operands must be
+    contiguous along the contracted axis; ``orders`` are the layouts that are not row-major.
+    """
+    if dot.type.rank != 2 or dot in orders or not dot.type.is_float:
+        return False
+    columns = dot.type.shape[1]
+    return (
+        isinstance(columns, int)
+        and 1 < columns <= _COLUMNS
+        and all(_runs_inwards(dot, side, orders) for side in (0, 1))
+    )
+
+
+def _runs_inwards(dot: Node, side: int, orders: Mapping[Node, tuple[int, ...]]) -> bool:
+    """Whether an operand is a matrix whose rows lie along the contracted axis."""
+    source, loops = source_loops(dot, side)
+    if source.type.rank != 2 or source.type.dtype != dot.type.dtype or {*loops} != {~0, side}:
+        return False
+    last = orders.get(source, (0, 1))[-1]
+    inner = source.type.shape[last]
+    return loops[last] == ~0 and isinstance(inner, int) and inner >= _DEEP

@@ -2,7 +2,7 @@
 
 Each contraction and each reduction anchors a nest, and elementwise operations on its result join
 it. Reductions along a short last axis join a *rows* nest, in which one lane holds one row, so that
-a softmax with its loss and gradient is one loop. What only feeds a reduction, or depends on the
+a softmax with its loss and gradient is one loop; a product of few columns begins one. What only feeds a reduction, or depends on the
 inputs alone, is worked out where it is read. A sum along the lanes joins the nest that works out
 what it is over, and sums of all of small arrays are one nest.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from chainrule.compiler.lower.contraction import is_narrow
 from chainrule.compiler.lower.lazy import DEAR, LONG, find_lazy, is_short, is_short_reduction
 from chainrule.compiler.lower.loops import LOOPS, results
 from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
@@ -168,6 +169,8 @@ class _Cutter:
 
     def _found(self, node: Node) -> Nest:
         order = self.prepared.order(node)
+        if node.op == "dot" and is_narrow(node, self.prepared.orders):
+            return Nest("rows", node.type.shape[:1], (0,), node)
         if node.op == "dot":
             return Nest("dot", node.type.shape, order, node)
         if node.op in REDUCTIONS:

@@ -66,9 +66,27 @@ def find_lazy(graph: Graph, forced: set[Node]) -> set[Node]:
         feeds_one = (len(readers) == 1 and not repeated) and all(
             r.op in REDUCTIONS | RUNNING | {JOINED} or r in lazy for r in readers
         )
+        if feeds_one and _is_of_rows(node):
+            continue
         if feeds_one or (node in from_inputs and cheap):
             lazy.add(node)
     return lazy
+
+
+def _is_of_rows(node: Node) -> bool:
+    """Whether a vector has a number for each row, worked out of what reduces rows.
+
+    It is best worked out beside that, with a lane for each row, and the sum over it is then short.
+    """
+    waiting, seen = [node], {node}
+    while waiting and node.type.rank == 1:
+        for x in waiting.pop().inputs:
+            if is_short_reduction(x):
+                return True
+            if x.op in ELEMENTWISE and x not in seen:
+                seen.add(x)
+                waiting.append(x)
+    return False
 
 
 def _from_inputs(graph: Graph) -> set[Node]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from chainrule.compiler.lower.contraction import lane_side
+from chainrule.compiler.lower.contraction import is_narrow, lane_side
 from chainrule.compiler.lower.loops import LOOPS, spelled
 from chainrule.compiler.lower.roles import Roles
 from chainrule.compiler.lower.sums import Order, split_sums
@@ -109,7 +109,7 @@ def _vote(graph: Graph, roles: Roles) -> dict[Node, Order]:
     states = {n for n, role in zip(graph.inputs, roles.inputs, strict=True) if role == "state"}
     votes: dict[Node, Counter[Order]] = {}
     for node in graph.nodes:
-        if node.op != "dot":
+        if node.op != "dot" or is_narrow(node, {}):
             continue
         side, axis = lane_side(node, natural(node))
         source, labels = source_of(node.inputs[side])
@@ -136,7 +136,7 @@ def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dic
         node = with_inputs(old, inputs)
         if old in orders:
             laid[node] = orders[old]
-        if node.op != "dot":
+        if node.op != "dot" or is_narrow(node, laid):
             return node
         side, axis = lane_side(node, laid.get(node, natural(node)))
         operand = node.inputs[side]

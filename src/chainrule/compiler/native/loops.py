@@ -29,7 +29,7 @@ def write_loops(body: Body, nest: Nest, exact: bool) -> None:
     ``exact``: some array in it is the caller's, so that no lane past an end may be touched.
     """
     if nest.kind == "rows":
-        lanes_over(body, LOW, HIGH, None, exact, lambda at: _store_rows(body, nest, at))
+        lanes_over(body, LOW, HIGH, None, exact, lambda at: store_rows(body, nest, at))
     elif nest.kind == "map":
         _over_axes(body, nest, lambda _: None, exact)
     else:
@@ -147,7 +147,7 @@ def _over_axes(body: Body, nest: Nest, ready: Callable[[list[Index]], None], exa
 # -- what is stored ----------------------------------------------------------------------------
 
 
-def _store_rows(body: Body, nest: Nest, rows: Lanes) -> None:
+def store_rows(body: Body, nest: Nest, rows: Lanes) -> None:
     """In a rows nest the short axis is written out, column by column."""
     for root in nest.roots:
         if root.type.rank == 1:

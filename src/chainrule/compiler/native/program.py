@@ -31,6 +31,7 @@ from chainrule.compiler.native.host import write_host
 from chainrule.compiler.native.kernels import write_check, write_kernel
 from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.memory import lanes_for, memory_kind
+from chainrule.compiler.native.narrow import write_narrow
 from chainrule.compiler.native.products import write_product
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.transpose import is_transposition, write_transposition
@@ -187,6 +188,8 @@ def _write_nest(
         write_host(body, nest)
     elif nest.kind == "kernel":
         write_kernel(body, nest)
+    elif nest.kind == "rows" and nest.anchor:
+        write_narrow(body, nest, _is_exact(plan, nest))
     elif is_transposition(body, nest):
         write_transposition(body, nest)
     else:
