@@ -2,9 +2,9 @@
 
 Each contraction and each reduction anchors a nest, and elementwise operations on its result join
 it. Reductions along a short last axis join a *rows* nest, in which one lane holds one row, so that
-a softmax with its loss and gradient is one loop; a product of few columns begins one. What only feeds a reduction, or depends on the
-inputs alone, is worked out where it is read. A sum along the lanes joins the nest that works out
-what it is over, and sums of all of small arrays are one nest.
+a softmax with its loss and gradient is one loop; a product of few columns begins one. What only
+feeds a reduction, or depends on the inputs alone, is worked out where it is read. A sum along the
+lanes joins the nest that works out what it is over, and sums of all of small arrays are one nest.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class _Cutter:
         """
         if beside and node in self.prepared.partial:
             (x,) = node.inputs
-            known = (x in self.home) or x.op == "input"
+            known = (x in self.home) or x.op == "input" or is_general_reshape(x)
             return [(x, tuple(range(x.type.rank)))] if known else self._reads(x)
         labels: tuple[Label, ...] = tuple(range(node.type.rank))
         if node.op == "dot" or node.op in HOSTED | LOOPS:
