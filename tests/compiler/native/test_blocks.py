@@ -35,6 +35,17 @@ PRODUCTS = {
 }
 #: (rows, inner, columns): odd ones, some that are whole tiles and blocks, more than a panel's.
 SHAPES = [(61, 53, 131), (48, 64, 256), (97, 200, 70), (13, 130, 333), (50, 33, 2100)]
+#: Few rows, columns or steps of the contracted axis: less than a tile, a vector, a block.
+SMALL = [
+    (1, 3, 2),
+    (2, 1, 5),
+    (3, 40, 17),
+    (40, 2, 31),
+    (5, 7, 1),
+    (0, 3, 4),
+    (3, 0, 20),
+    (4, 3, 0),
+]
 
 
 def _operands(name: str, shape: tuple[int, int, int], dtype: str) -> list[np.ndarray]:
@@ -42,6 +53,14 @@ def _operands(name: str, shape: tuple[int, int, int], dtype: str) -> list[np.nda
     first = (k, m) if name in ("tn", "tt", "long") else (m, k)
     second = (n, k) if name in ("nt", "tt") else (k, n)
     return [RNG.standard_normal(s).astype(dtype) for s in (first, second)]
+
+
+def _with_lanes_contiguous(name: str, inputs: list[np.ndarray]) -> tuple[str, list[np.ndarray]]:
+    """The same product of a second operand that no tile has to turn."""
+    if name not in ("nt", "tt"):
+        return name, inputs
+    a, b = inputs
+    return name[0] + "n", [a, np.ascontiguousarray(b.T)]
 
 
 def _compiled(f: Any, inputs: list[np.ndarray], target: Target) -> Executable:
@@ -56,16 +75,33 @@ def test_packed_products_have_the_bits_of_tiles_alone(name, dtype, width):
     """The chain of multiply-adds of an element does not depend on where its operands lie."""
     for shape in SHAPES[:: 1 if width == 512 and dtype == "f4" else 3]:
         inputs = _operands(name, shape, dtype)
-        packed, plain = (
-            _compiled(PRODUCTS[name], inputs, replace(host(width), **x)) for x in (TINY, HUGE)
-        )
+        packed = _compiled(PRODUCTS[name], inputs, replace(host(width), **TINY))
+        other, turned = _with_lanes_contiguous(name, inputs)
+        plain = _compiled(PRODUCTS[other], turned, replace(host(width), **HUGE))
         assert "%panels" in packed.text
         assert "%panels" not in plain.text
-        expected, found = run_plain(plain, inputs), run_plain(packed, inputs)
+        expected, found = run_plain(plain, turned), run_plain(packed, inputs)
         assert_same_bits(expected[:1], found[:1], shape)
         for x, y in zip(expected, found, strict=True):  # sums along rows: strips of other widths
             np.testing.assert_allclose(x, y, rtol=1e-4 if dtype == "f4" else 1e-12)
         assert_same_bits(found, run_plain(packed, inputs, threads=3), shape)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", ["nt", "tt"])
+def test_an_operand_that_lies_across_is_turned_whatever_its_size(name, dtype, width):
+    """Packed on every machine, in blocks of any size: the bits of the product of a copy."""
+    for shape in [*SMALL, SHAPES[0]]:
+        inputs = _operands(name, shape, dtype)
+        other, turned = _with_lanes_contiguous(name, inputs)
+        expected = run_plain(
+            _compiled(PRODUCTS[other], turned, replace(host(width), **HUGE)), turned
+        )
+        np.testing.assert_allclose(expected[0], PRODUCTS[name](*inputs), rtol=1e-4, atol=1e-4)
+        for cache in (TINY, HUGE, {}):
+            compiled = _compiled(PRODUCTS[name], inputs, replace(host(width), **cache))
+            assert_same_bits(expected, run_plain(compiled, inputs), (shape, cache))
 
 
 def _loss(w: Any, v: Any, x: Any, y: Any) -> Any:

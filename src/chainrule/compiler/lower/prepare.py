@@ -24,6 +24,7 @@ from chainrule.compiler.lower.views import (
     source_of,
 )
 from chainrule.compiler.passes.build import copy
+from chainrule.compiler.passes.contractions import sides
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 
@@ -52,7 +53,7 @@ def prepare(graph: Graph, roles: Roles) -> Prepared:
     orders = _vote(graph, roles)
     _spread_orders(graph, roles, orders)
     _lay_between(graph, orders)
-    graph, orders = _copy_to_layout(graph, orders)
+    graph, orders = _copy_to_layout(graph, roles, orders)
     sums = split_sums(graph, roles, orders)
     return Prepared(sums.graph, roles, sums.orders, sums.partial, sums.terms)
 
@@ -127,8 +128,14 @@ def _contiguous_axis(
     return labels[order[-1]] if order else None
 
 
-def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dict[Node, Order]]:
-    """Give products whose lane operand lies the wrong way a copy laid the right way."""
+def _copy_to_layout(
+    graph: Graph, roles: Roles, orders: dict[Node, Order]
+) -> tuple[Graph, dict[Node, Order]]:
+    """Give products whose lane operand lies the wrong way a copy laid the right way.
+
+    But for the caller's matrices: they are turned as they are packed, nobody else reads the copy.
+    """
+    given = {n for n, role in zip(graph.inputs, roles.inputs, strict=True) if role == "array"}
     laid = dict(orders)
     copies: dict[tuple[Node, Order], Node] = {}
 
@@ -143,6 +150,8 @@ def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dic
         source, labels = source_of(operand)
         if _contiguous_axis(source, labels, laid) == axis:
             return node
+        if source in given and all(_is_packable(node, k, laid) for k in (0, 1)):
+            return node
         order = (*(k for k in range(operand.type.rank) if k != axis), axis)
         made = copies.setdefault((operand, order), copy(operand))
         laid[made] = order
@@ -152,6 +161,17 @@ def _copy_to_layout(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dic
         return after
 
     return rebuild(graph, relay), laid
+
+
+def _is_packable(node: Node, number: int, orders: dict[Node, Order]) -> bool:
+    """Whether a side of a product is a matrix with its rows or columns contiguous, of one type."""
+    side = sides(node)[number]
+    source, labels = source_of(node.inputs[number])
+    matrix = len(side.inner) == 1 and len(side.free) == 1 and not side.shared
+    static = isinstance(node.type.shape[-1], int) and isinstance(node.type.shape[0], int)
+    dtype = node.type.dtype
+    same = dtype.kind == "f" and source.type.dtype == dtype
+    return matrix and static and same and _contiguous_axis(source, labels, orders) is not None
 
 
 def _spread_orders(graph: Graph, roles: Roles, orders: dict[Node, Order]) -> None:

@@ -1,8 +1,9 @@
 """Which products are worked through in packed blocks, and how large the blocks are.
 
-A block of the row operand (``rows`` x ``inner``) stays in the second cache while all strips of the
-lane operand (``inner`` x a strip's width) pass through the first. Sizes decide how fast a product
-is and nothing else: each element is the same chain of multiply-adds in blocks of any size.
+A panel of the lane operand (``inner`` x ``columns``) stays in the second cache while the tiles of
+the row operand pass, each of which meets all strips of the panel from the first. Sizes decide how
+fast a product is and nothing else: each element is the same chain of multiply-adds in blocks of
+any size.
 
 Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplication, section 4;
 Low et al. 2016, Analytical Modeling Is Enough for High-Performance BLIS.
@@ -10,6 +11,7 @@ Low et al. 2016, Analytical Modeling Is Enough for High-Performance BLIS.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,16 +27,13 @@ from chainrule.ir.types import Size
 
 #: Vectors of a strip.
 WIDTH: Final = 2
-#: A packed strip takes this many times the nearest cache: it comes from the second one in time.
-_DEEP: Final = 2
-#: Most rows of a packed block, most columns of a packed panel.
-_TALLEST: Final = 384
-_WIDEST: Final = 2048
 #: Bytes of unfinished sums.
 _ASIDE: Final = 4 << 20
 #: Rows below which packing does not pay but for large operands; the batch that is reckoned with.
 _FEW: Final = 48
 _BATCH: Final = 128
+#: Strips of columns that use a tile of rows often enough for it to be packed.
+_STRIPS: Final = 3
 _LINE: Final = 64
 
 
@@ -42,10 +41,12 @@ _LINE: Final = 64
 class Blocking:
     """Sizes of a product's blocks, in elements, and where in a thread's panels they lie.
 
-    ``rows``: of a packed block of the row operand. ``inner``: steps of the contracted axis in all
-    blocks. ``columns``: of a packed panel of the lane operand, whole strips. ``height``: rows of a
-    tile; they stand side by side in a packed block. ``along_rows``: so they do in memory already.
-    ``aside``: how many rows have room for unfinished sums; 0: the result itself has it.
+    ``rows``: of a packed block of the row operand; 0: it is read where it lies. ``inner``: steps of
+    the contracted axis in all blocks. ``columns``: of a packed panel of the lane operand, whole
+    strips. ``height``: rows of a tile; they stand side by side in a packed block. ``along_rows``:
+    so they do in memory already. ``across``: the lane operand's vectors lie the other way and are
+    turned as they are packed. ``aside``: how many rows have room for unfinished sums; 0: the result
+    itself has it.
     """
 
     rows: int
@@ -55,17 +56,19 @@ class Blocking:
     lanes: int
     size: int
     along_rows: bool
+    across: bool
     split: bool
     aside: int
 
     @property
     def panel(self) -> int:
         """Where the packed panel begins, behind the block of the row operand."""
-        return (self.rows * self.inner + self.height * self.lanes) // self.lanes * self.lanes
+        used = self.rows * self.inner + self.height * self.lanes if self.rows else 0
+        return used // self.lanes * self.lanes
 
     @property
     def strip(self) -> int:
-        """From one strip of the panel to the next."""
+        """From one strip of the panel to the next; not a distance at which caches fall over."""
         return (self.inner + 1) * WIDTH * self.lanes
 
     @property
@@ -95,12 +98,13 @@ def blocking_of(nest: Nest, stored: Mapping[Node, Buffer], target: Target) -> Bl
     columns = nest.shape[nest.order[-1]]
     assert isinstance(columns, int)
     shape = nest.shape[rows], columns, inner[0]
-    size, apart = itemsize(by_lanes.buffer), not by_rows.stride(~0).is_one
-    if not _is_worth_it(*shape, size, target, apart=apart):
+    size, along_rows = itemsize(by_lanes.buffer), not by_rows.stride(~0).is_one
+    across = not by_lanes.stride(nest.order[-1]).is_one
+    if not across and not _is_worth_it(*shape, size, target, apart=along_rows):
         return None
     lanes = lanes_for(target.vector_bits, [node.type.dtype for node in nest.members])
-    direct = _is_direct(nest, stored)
-    return _sizes(shape, lanes, size, target, along_rows=apart, direct=direct)
+    aside = not _is_direct(nest, stored)
+    return _sizes(shape, lanes, size, target, along_rows=along_rows, across=across, aside=aside)
 
 
 def _is_plain(nest: Nest, by_rows: Operand, by_lanes: Operand, rows: int) -> bool:
@@ -108,9 +112,9 @@ def _is_plain(nest: Nest, by_rows: Operand, by_lanes: Operand, rows: int) -> boo
     types = {by_rows.buffer.type.dtype, by_lanes.buffer.type.dtype, nest.anchor.type.dtype}  # type: ignore[union-attr]
     if len(types) > 1 or not isinstance(nest.shape[nest.order[-1]], int):
         return False
-    is_one = [by_lanes.stride(nest.order[-1]).is_one]
-    is_one.append(by_rows.stride(rows).is_one or by_rows.stride(~0).is_one)
-    return all(is_one) and next(iter(types)).kind == "f"
+    sides = ((by_rows, rows), (by_lanes, nest.order[-1]))
+    plain = all(side.stride(free).is_one or side.stride(~0).is_one for side, free in sides)
+    return plain and next(iter(types)).kind == "f"
 
 
 def _is_worth_it(
@@ -134,23 +138,32 @@ def _is_worth_it(
 
 def _sizes(
     shape: tuple[Size, int, Size], lanes: int, size: int, target: Target, *, along_rows: bool,
-    direct: bool,
+    across: bool, aside: bool,
 ) -> Blocking:  # fmt: skip
+    """A tile's rows take most of the first cache, a panel half of the second."""
     rows, columns, inner = shape
-    height = tile_rows(WIDTH, target.registers)
-    deep = _DEEP * target.near // (WIDTH * lanes * size)
+    height, strip = tile_rows(WIDTH, target.registers), WIDTH * lanes
+    deep = max(lanes, target.near * 5 // 8 // (height * size) // lanes * lanes)
     split = not isinstance(inner, int) or inner > deep
-    deep = inner if isinstance(inner, int) and not split else deep
-    tall = target.far * 3 // 8 // (max(deep, 1) * size) // height * height
-    most = min(rows, _TALLEST) if isinstance(rows, int) else _TALLEST
-    tall = max(height, min(tall, -(-most // height) * height))
-    strip = WIDTH * lanes
-    wide = min(_WIDEST // strip * strip, -(-columns // strip) * strip)
-    aside = 0
-    if split and not direct:
-        aside = max(1, _ASIDE // (wide * size) // tall) * tall
-        aside = min(aside, -(-rows // tall) * tall) if isinstance(rows, int) else aside
-    return Blocking(tall, deep, wide, height, lanes, size, along_rows, split, aside)
+    deep = _even(inner, deep, lanes) if isinstance(inner, int) else deep
+    wide = _even(columns, max(strip, target.far // 2 // (max(deep, 1) * size)), strip)
+    m, k = (n if isinstance(n, int) else _BATCH for n in (rows, inner))
+    packs = (along_rows or columns > _STRIPS * strip) and 2 * m * k * size > target.near
+    tall = 0
+    if packs:
+        tall = max(height, target.far // 8 // (max(deep, 1) * size) // height * height)
+        tall = min(tall, -(-rows // height) * height) if isinstance(rows, int) else tall
+    kept = 0
+    if split and aside:
+        kept = max(height, _ASIDE // (wide * size) // height * height)
+        kept = min(kept, -(-rows // height) * height) if isinstance(rows, int) else kept
+    return Blocking(tall, deep, wide, height, lanes, size, along_rows, across, split, kept)
+
+
+def _even(size: int, most: int, unit: int) -> int:
+    """A size in parts of at most so many, all nearly as long, in whole units."""
+    parts = max(1, math.ceil(size / most))
+    return math.ceil(size / (parts * unit)) * unit
 
 
 def _is_direct(nest: Nest, stored: Mapping[Node, Buffer]) -> bool:

@@ -1,10 +1,12 @@
 """A product worked through in packed blocks, so that its tiles read from near caches only.
 
-For each block of rows and of the contracted axis the block of the row operand is packed; then each
-strip of the lane operand is packed and meets all tiles of the block. Where the contracted axis has
-several blocks a tile begins with what the blocks before have summed and, but for the last block,
-lays its sums aside: the chain of multiply-adds of an element is the same as without blocks, bit for
-bit. What follows the product is worked out on the tiles of the last block.
+A panel of the lane operand is packed for a block of the contracted axis and as many columns as the
+second cache keeps. Row after row of tiles then meets all its strips: a tile's rows, packed or
+where they lie, stay in the first cache, the strips stream from the second, and the result is
+written along its rows. Where the contracted axis has several blocks a tile begins with what the
+blocks before have summed and, but for the last block, lays its sums aside: the chain of
+multiply-adds of an element is the same as without blocks, bit for bit. What follows the product is
+worked out on the tiles of the last block.
 """
 
 from __future__ import annotations
@@ -94,49 +96,26 @@ class Blocks:
         e.loop(zero, e.larger(size, e.i64(1)), self.blocking.inner, block)
 
     def _over_rows(self, block: Block, rows: Run) -> None:
-        """Pack the panel, then block by block the rows."""
+        """Pack the panel, then block by block the rows, if they are packed at all."""
         panel = self.body.e.pointer(PANELS, self.body.e.i64(self.blocking.panel), self._kind)
         with self.body.block():
             pack_panel(self.tiles, self.blocking, panel, block.columns, block.inner)
+        if not self.blocking.rows:
+            self._rows(block, rows, panel)
+            return
 
         def part(run: Run) -> None:
             pack_rows(self.tiles, self.blocking, PANELS, run, block.inner)
-            self._strips(block, run, panel)
+            self._rows(block, run, panel)
 
         self._runs(rows.begin, rows.end, self.blocking.rows, part)
-
-    def _strips(self, block: Block, rows: Run, panel: Val) -> None:
-        """Strips of full width; behind the last panel's perhaps one that is cut."""
-        e, step = self.body.e, WIDTH * self.blocking.lanes
-        count = self.tiles.nest.shape[self.tiles.lanes_axis]
-        assert isinstance(count, int)
-
-        def strip(at: Val, carried: list[Val]) -> list[Val]:
-            self._rows(block, rows, carried[0], self._columns(at, WIDTH, None))
-            return [e.pointer(carried[0], e.i64(self.blocking.strip), self._kind)]
-
-        whole = self.body.plus(block.columns.end, e.i64(1 - step))
-        (panel,) = e.loop(block.columns.begin, whole, step, strip, [panel])
-        if not count % step:
-            return
-        rest, begin = count % step, e.i64(count // step * step)
-        width, valid = -(-rest // self.blocking.lanes), rest % self.blocking.lanes or None
-        with e.when(e.compare("eq", block.columns.end, e.i64(count))), self.body.block():
-            self._rows(block, rows, panel, self._columns(begin, width, valid))
-
-    def _columns(self, begin: Val, width: int, valid: int | None) -> list[Lanes]:
-        """The runs of lanes of a strip, of which the last may be cut."""
-        return [
-            Lanes(begin, valid if k == width - 1 else None, k * self.blocking.lanes)
-            for k in range(width)
-        ]
 
     @property
     def _kind(self) -> Kind:
         return self.tiles.type.kind
 
-    def _rows(self, block: Block, rows: Run, panel: Val, columns: list[Lanes]) -> None:
-        """All tiles of a strip, in falling heights."""
+    def _rows(self, block: Block, rows: Run, panel: Val) -> None:
+        """The rows in tiles of falling heights, each with all strips of the panel."""
         body, e = self.body, self.body.e
         low, high = rows.begin, rows.end
         after: Val | None = None  # where the tiles of full height end
@@ -148,19 +127,55 @@ class Blocks:
                 row: Val, _: list[Val], height: int = height, after: Val | None = after
             ) -> list[Val]:
                 with body.block():
-                    start = self._packed_row(rows, row, after)
-                    self._tile(block, row, height, start, panel, columns)
+                    start = self._first_of(block, rows, row, after)
+                    self._strips(block, row, height, start, panel)
                 return [e.add(row, e.i64(height))]
 
             (low,) = e.loop(low, end, height, tile, [low])
             after = after or low
 
-    def _packed_row(self, rows: Run, row: Val, after: Val | None) -> Val:
-        """Where a row begins in the packed block; ``after`` the full tiles lie those left over."""
-        e = self.body.e
+    def _first_of(self, block: Block, rows: Run, row: Val, after: Val | None) -> Val:
+        """Where a row begins: where it lies, or in the packed block.
+
+        There the rows that are left over lie ``after`` the full tiles.
+        """
+        e, tiles = self.body.e, self.tiles
+        if not self.blocking.rows:
+            entries = {**tiles.outer, ~0: block.inner.begin, tiles.rows_axis: row}
+            operand = tiles.by_rows
+            return self.body.address(operand.buffer, operand.index(self.body, entries))
         place = e.mul(e.sub(after or row, rows.begin), e.i64(self.blocking.inner))
         place = e.add(place, e.sub(row, after)) if after else place
         return e.pointer(PANELS, place, self._kind)
+
+    def _strips(self, block: Block, row: Val, height: int, start: Val, panel: Val) -> None:
+        """Strips of full width; behind the last panel's perhaps one that is cut."""
+        e, step = self.body.e, WIDTH * self.blocking.lanes
+        count = self.tiles.nest.shape[self.tiles.lanes_axis]
+        assert isinstance(count, int)
+
+        def strip(at: Val, carried: list[Val]) -> list[Val]:
+            with self.body.block():
+                columns = self._columns(at, WIDTH, None)
+                self._tile(block, row, height, start, carried[0], columns)
+            return [e.pointer(carried[0], e.i64(self.blocking.strip), self._kind)]
+
+        whole = self.body.plus(block.columns.end, e.i64(1 - step))
+        (panel,) = e.loop(block.columns.begin, whole, step, strip, [panel])
+        if not count % step:
+            return
+        rest, begin = count % step, e.i64(count // step * step)
+        width, valid = -(-rest // self.blocking.lanes), rest % self.blocking.lanes or None
+        with e.when(e.compare("eq", block.columns.end, e.i64(count))), self.body.block():
+            columns = self._columns(begin, width, valid)
+            self._tile(block, row, height, start, panel, columns)
+
+    def _columns(self, begin: Val, width: int, valid: int | None) -> list[Lanes]:
+        """The runs of lanes of a strip, of which the last may be cut."""
+        return [
+            Lanes(begin, valid if k == width - 1 else None, k * self.blocking.lanes)
+            for k in range(width)
+        ]
 
     def _tile(
         self, block: Block, row: Val, height: int, start: Val, panel: Val, columns: list[Lanes]
@@ -174,6 +189,9 @@ class Blocks:
             tiles.finish_tile(row, height, columns, sums)
             return
         aside = self._aside(block, row, height, columns)
+        for place, _ in aside:  # the next strip begins with what was laid aside beside it
+            ahead = e.i64(WIDTH * self.blocking.lanes)
+            e.prefetch(e.pointer(place, ahead, self._kind), write=True)
         with e.when(block.is_last), self.body.block():
             tiles.ask_for_old(row, height, columns)
         sums = self._begin(block, row, height, columns, aside)
@@ -201,8 +219,6 @@ class Blocks:
         before = e.block
         e.branch(block.is_first, begin, again)
         e.start(again)
-        with self.body.block():
-            self._ask_for_next(block, row, height, columns)
         loaded = [e.load_part(place, type_, lane.valid) for place, lane in aside]
         e.jump(begin)
         e.start(begin)
@@ -211,12 +227,6 @@ class Blocks:
             e.define(type_, f"phi {type_.text} [ {zero}, %{before} ], [ {x.text}, %{again} ]")
             for x in loaded
         ]
-
-    def _ask_for_next(self, block: Block, row: Val, height: int, columns: list[Lanes]) -> None:
-        """The tile below begins with what was laid aside: ask for it a whole tile ahead."""
-        below = self.body.e.add(row, self.body.e.i64(height))
-        for place, _ in self._aside(block, below, height, columns):
-            self.body.e.prefetch(place, write=True)
 
     def _aside(
         self, block: Block, row: Val, height: int, columns: list[Lanes]
@@ -252,7 +262,11 @@ class Blocks:
     ) -> list[Val]:  # fmt: skip
         """Run over the block's part of the contracted axis."""
         body, e, blocking, type_ = self.body, self.body.e, self.blocking, self.tiles.type
-        width = len(columns)
+        width, rows = len(columns), self.tiles.by_rows
+        below, further = e.i64(1), e.i64(blocking.height)
+        if not blocking.rows:
+            below = body.extent(rows.stride(self.tiles.rows_axis))
+            further = body.extent(rows.stride(~0))
 
         def step(_: Val, carried: list[Val]) -> list[Val]:
             *sums, row_at, lane_at = carried
@@ -264,12 +278,12 @@ class Blocks:
                 ahead = e.i64(lane.plus + _AHEAD * WIDTH * blocking.lanes)
                 e.prefetch(e.pointer(lane_at, ahead, type_.kind))
             for q in range(height):
-                x = body.load_from(self.tiles.by_rows.buffer, row_at, e.i64(q))
+                x = body.load_from(rows.buffer, row_at, body.times(below, e.i64(q)))
                 out += [e.fma(x, v, sums[q * width + k]) for k, v in enumerate(vectors)]
             ahead = e.i64(WIDTH * blocking.lanes)
             return [
                 *out,
-                e.pointer(row_at, e.i64(blocking.height), type_.kind),
+                e.pointer(row_at, further, type_.kind),
                 e.pointer(lane_at, ahead, type_.kind),
             ]
 

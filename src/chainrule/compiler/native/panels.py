@@ -8,11 +8,14 @@ from typing import Final
 
 from chainrule.compiler.native.blocking import WIDTH, Blocking
 from chainrule.compiler.native.emit import Val
+from chainrule.compiler.native.operands import Operand
 from chainrule.compiler.native.tiles import Tiles
 from chainrule.compiler.native.transpose import transposed
 
 #: Rows of the lane operand that are packed side by side.
 _LINES: Final = 8
+#: Vectors of a line between asking for one and turning it.
+_TURNED_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,15 @@ class Run:
 
 
 def pack_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
-    """The lane operand strip by strip; some rows of it are read side by side."""
+    """The lane operand strip by strip."""
+    if blocking.across:
+        _turn_panel(tiles, blocking, panel, columns, inner)
+    else:
+        _pack_lines(tiles, blocking, panel, columns, inner)
+
+
+def _pack_lines(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
+    """Some rows of the lane operand are read side by side, all strips of them."""
     body, e, operand, kind = tiles.body, tiles.body.e, tiles.by_lanes, tiles.type.kind
     entries = {**tiles.outer, ~0: inner.begin, tiles.lanes_axis: columns.begin}
     start = body.address(operand.buffer, operand.index(body, entries))
@@ -40,6 +51,49 @@ def pack_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner
 
         end = e.sub(e.sub(inner.end, inner.begin), e.i64(lines - 1))
         *places, begin = e.loop(begin, end, lines, group, [*places, begin])
+
+
+def _turn_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
+    """The columns lie behind one another: a vector of each at a time is turned in registers.
+
+    Vectors are stored whole: what is too much is written over by the next strip, or is behind all.
+    """
+    body, e, kind, lanes = tiles.body, tiles.body.e, tiles.type.kind, tiles.body.lanes
+    step = WIDTH * lanes
+
+    def vector(at: Val, carried: list[Val]) -> list[Val]:
+        with body.block():
+            lines = _lines(tiles, tiles.by_lanes, tiles.lanes_axis, at, columns, lanes, inner)
+            _turn_lines(tiles, lines, carried[0], inner, step)
+        return [e.pointer(carried[0], e.i64(lanes), kind)]
+
+    def strip(at: Val, carried: list[Val]) -> list[Val]:
+        e.loop(at, body.plus(at, e.i64(step)), lanes, vector, carried)
+        return [e.pointer(carried[0], e.i64(blocking.strip), kind)]
+
+    e.loop(columns.begin, columns.end, step, strip, [panel])
+
+
+def _turn_lines(tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: int) -> None:
+    """Some lines of memory side by side: for each step of the inner axis an element of each.
+
+    ``apart``: how far one step lies from the next where they are written.
+    """
+    body, e, type_ = tiles.body, tiles.body.e, tiles.type
+    count = e.sub(inner.end, inner.begin)
+    rest = e.and_(count, e.i64(body.lanes - 1))
+    whole = e.sub(count, rest)
+
+    def square(at: Val, carried: list[Val]) -> list[Val]:
+        _turn(tiles, lines, at, None, carried[0], apart)
+        return [e.pointer(carried[0], e.i64(apart * body.lanes), type_.kind)]
+
+    (after,) = e.loop(e.i64(0), whole, body.lanes, square, [target])
+    size = tiles.inner[0]
+    if isinstance(size, int) and not size % body.lanes:
+        return  # blocks are whole vectors but for the last, and so is that one
+    with e.when(e.compare("gt", rest, e.i64(0))), body.block():
+        _turn(tiles, lines, whole, rest, after, apart)
 
 
 def _pack_lines_of_panel(
@@ -101,58 +155,49 @@ def _turn_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: 
 
     Vectors are stored whole: what is too much is written over later, or is behind all.
     """
-    body, e, height, type_ = tiles.body, tiles.body.e, blocking.height, tiles.type
-    count = e.sub(inner.end, inner.begin)
-    rest = e.and_(count, e.i64(body.lanes - 1))
-    whole = e.sub(count, rest)
+    body, e, height = tiles.body, tiles.body.e, blocking.height
     pitch = e.i64(height * blocking.inner)
 
     def tile(row: Val, carried: list[Val]) -> list[Val]:
-        lines = _lines(tiles, row, rows, height, inner)
-
-        def square(at: Val, carried: list[Val]) -> list[Val]:
-            _turn(tiles, lines, at, None, carried[0], height)
-            return [e.pointer(carried[0], e.i64(height * body.lanes), type_.kind)]
-
-        (target,) = e.loop(e.i64(0), whole, body.lanes, square, [carried[0]])
-        with e.when(e.compare("gt", rest, e.i64(0))), body.block():
-            _turn(tiles, lines, whole, rest, target, height)
-        return [e.pointer(carried[0], pitch, type_.kind)]
+        with body.block():
+            lines = _lines(tiles, tiles.by_rows, tiles.rows_axis, row, rows, height, inner)
+            _turn_lines(tiles, lines, carried[0], inner, height)
+        return [e.pointer(carried[0], pitch, tiles.type.kind)]
 
     e.loop(rows.begin, rows.end, height, tile, [panel])
 
 
-def _lines(tiles: Tiles, row: Val, rows: Run, height: int, inner: Run) -> list[Val]:
-    """Where the rows of a tile begin; the last one stands for those that do not exist."""
-    body, e, operand = tiles.body, tiles.body.e, tiles.by_rows
-    last = e.sub(rows.end, e.i64(1))
+def _lines(
+    tiles: Tiles, operand: Operand, axis: int, first: Val, run: Run, count: int, inner: Run
+) -> list[Val]:
+    """Where lines of an operand begin; the last of the run stands for those that do not exist."""
+    body, e = tiles.body, tiles.body.e
+    last = e.sub(run.end, e.i64(1))
     found = []
-    with body.block():
-        for q in range(height):
-            at = e.smaller(body.plus(row, e.i64(q)), last)
-            entries = {**tiles.outer, ~0: inner.begin, tiles.rows_axis: at}
-            found.append(body.address(operand.buffer, operand.index(body, entries)))
+    for q in range(count):
+        at = e.smaller(body.plus(first, e.i64(q)), last)
+        entries = {**tiles.outer, ~0: inner.begin, axis: at}
+        found.append(body.address(operand.buffer, operand.index(body, entries)))
     return found
 
 
 def _turn(
-    tiles: Tiles, lines: list[Val], at: Val, valid: Val | None, target: Val, height: int
+    tiles: Tiles, lines: list[Val], at: Val, valid: Val | None, target: Val, apart: int
 ) -> None:
-    """One vector of each row of a tile becomes ``height`` neighbours for each of its lanes."""
+    """One vector of each line becomes, for each of its lanes, as many neighbours as lines."""
     body, e, type_ = tiles.body, tiles.body.e, tiles.type
-    below = body.times(body.extent(tiles.by_rows.stride(tiles.rows_axis)), e.i64(height))
     vectors = []
     for line in lines:
         place = e.pointer(line, at, type_.kind)
         vectors.append(e.load_part(place, type_, valid))
-        e.prefetch(e.pointer(place, below, type_.kind))
+        e.prefetch(e.pointer(place, e.i64(_TURNED_AHEAD * type_.lanes), type_.kind))
     groups = []
-    for first in range(0, height, body.lanes):
+    for first in range(0, len(lines), body.lanes):
         group = vectors[first : first + body.lanes]
         groups.append(transposed(body, group + [group[0]] * (body.lanes - len(group))))
     for k, of_step in enumerate(zip(*groups, strict=True)):
         for number, vector in enumerate(of_step):
-            place = e.i64(k * height + number * body.lanes)
+            place = e.i64(k * apart + number * body.lanes)
             e.store(vector, e.pointer(target, place, type_.kind))
 
 
