@@ -11,7 +11,10 @@ Source: Goto & van de Geijn 2008, Anatomy of High-Performance Matrix Multiplicat
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
+from typing import Final
 
+from chainrule.compiler.lower.buffers import itemsize
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.native.blocking import blocking_of
 from chainrule.compiler.native.blocks import Blocks
@@ -19,8 +22,15 @@ from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.loops import HIGH, LOW
 from chainrule.compiler.native.operands import operands_of
 from chainrule.compiler.native.target import Target
-from chainrule.compiler.native.tiles import Tiles
+from chainrule.compiler.native.tiles import Strips, Tiles
 from chainrule.compiler.native.values import Body
+from chainrule.ir.types import Size
+
+#: Rows that are few, and the widest strip of theirs, in vectors.
+_FEW: Final = 8
+_WIDEST: Final = 8
+#: The length of a batch that is reckoned with.
+_BATCH: Final = 128
 
 
 def write_product(body: Body, nest: Nest, target: Target) -> bool:
@@ -71,27 +81,39 @@ def _write_columns(tiles: Tiles, target: Target) -> None:
 
 
 def _static_columns(tiles: Tiles, columns: int, target: Target) -> None:
-    """Split a known number of columns into strips of two or three vectors."""
-    lanes = tiles.body.lanes
-    vectors = -(-columns // lanes)
-    at = 0
-    for width, count in _strips(vectors) if vectors else ():
-        end = at + width * count * lanes
-        short = end - columns if end > columns else 0
-        if short and count > 1:  # the last strip alone is cut
-            tiles.strips(at, end - width * lanes, width, 0, target)
-            at = end - width * lanes
-        tiles.strips(at, end, width, short, target)
-        at = end
+    """Split a known number of columns into strips, and run over them or the rows first."""
+    lanes, rows = tiles.body.lanes, tiles.nest.shape[tiles.rows_axis]
+    strips = _strips(columns, lanes, _width(rows, -(-columns // lanes), target.registers))
+    if _is_kept(tiles, columns, target):
+        tiles.row_by_row(strips, target)
+        return
+    for each in strips:
+        tiles.strip_by_strip(each, target)
 
 
-def _strips(vectors: int) -> list[tuple[int, int]]:
-    """(width, how many): all of two vectors, an odd one in a strip of three."""
-    if vectors <= 3:
-        return [(vectors, 1)]
-    if vectors % 2:
-        return [(2, (vectors - 3) // 2), (3, 1)] if vectors > 3 else [(3, 1)]
-    return [(2, vectors // 2)]
+def _width(rows: Size, vectors: int, registers: int) -> int:
+    """Vectors of a strip: two or three; of few rows as many as the registers hold sums of."""
+    if isinstance(rows, int) and 0 < rows <= _FEW:
+        return min(vectors, _WIDEST, max(2, (registers - 1) // (rows + 1)))
+    return vectors if vectors <= 3 else 2
+
+
+def _strips(columns: int, lanes: int, width: int) -> list[Strips]:
+    """Strips of one width, behind them one of what is left."""
+    step = max(1, width * lanes)
+    whole = columns // step * step
+    found = [Strips(0, whole, width)] if whole else []
+    if columns > whole:
+        rest = -(-(columns - whole) // lanes)
+        found.append(Strips(whole, whole + rest * lanes, rest, columns % lanes or None))
+    return found
+
+
+def _is_kept(tiles: Tiles, columns: int, target: Target) -> bool:
+    """Whether the second cache keeps the lane operand while the rows pass."""
+    inner = prod(n if isinstance(n, int) else _BATCH for n in tiles.inner)
+    vectors = -(-columns // tiles.body.lanes)
+    return vectors > 3 and inner * columns * itemsize(tiles.by_lanes.buffer) <= target.far // 2
 
 
 def _any_columns(tiles: Tiles, target: Target) -> None:

@@ -6,6 +6,8 @@ it falls in. What the nest computes from the product is worked out on the tile b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from chainrule.compiler.lower.buffers import GRANULE, itemsize
@@ -30,18 +32,30 @@ _NEAR: Final = 24 << 10
 
 def tile_rows(width: int, registers: int) -> int:
     """Rows of a tile ``width`` vectors wide: what the registers hold beside the operands."""
-    most = {1: 16, 2: 12, 3: 8}[width]
+    most = {1: 16, 2: 12, 3: 8}.get(width, registers)
     return max(1, min(most, (registers - width - 1) // width))
 
 
 def heights_of(rows: Size, most: int) -> list[int]:
-    """The heights of tiles to write: the tallest, and what serves the rows that are left."""
+    """The heights of tiles to write: the tallest, and what serves the rows that are left.
+
+    A thread's share ends at a multiple of 16 or with the rows: by fours there is one rest.
+    """
     if isinstance(rows, int) and rows <= min(most, GRANULE):
         return [rows] if rows else []
-    heights = [most, *(h for h in (4, 1) if h < most)]
-    if isinstance(rows, int) and all(n % 4 == 0 for n in (rows, most)):
-        heights.remove(1) if 1 in heights else None
-    return heights
+    if isinstance(rows, int) and not most % 4:
+        return [h for h in dict.fromkeys((most, 4, rows % 4)) if h]
+    return [most, *(h for h in (4, 1) if h < most)]
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """Strips of one width, side by side; ``valid`` lanes of the last vector exist (None: all)."""
+
+    begin: int
+    end: int
+    width: int
+    valid: int | None = None
 
 
 class Tiles:
@@ -69,31 +83,51 @@ class Tiles:
             return LOW, HIGH
         return self.body.e.i64(0), self.body.size(self.nest.shape[self.rows_axis])
 
-    def strips(self, begin: int, end: int, width: int, short: int, target: Target) -> None:
-        """Strips of ``width`` vectors from ``begin`` to ``end``, ``short`` lanes too many."""
-        e, lanes = self.body.e, self.body.lanes
-        valid = lanes - short if short else None
-        if end - begin == width * lanes:
-            self.rows(e.i64(begin), width, valid, target)
-        elif end > begin:
+    def strip_by_strip(self, strips: Strips, target: Target) -> None:
+        """Each strip with all rows."""
+        self._over(strips, lambda at: self.rows(at, strips.width, strips.valid, target))
 
-            def strip(at: Val, _: list[Val]) -> list[Val]:
-                self.rows(at, width, None, target)
-                return []
+    def row_by_row(self, strips: list[Strips], target: Target) -> None:
+        """Each tile's rows with all strips: the result is written along its rows."""
+        height = tile_rows(max(each.width for each in strips), target.registers)
 
-            e.loop(e.i64(begin), e.i64(end), width * lanes, strip)
+        def tiles(row: Val, height: int) -> None:
+            for each in strips:
+                self._over(
+                    each,
+                    lambda at, each=each: self.tile(row, height, at, each.width, each.valid),  # type: ignore[misc]
+                )
+
+        self._over_heights(height, tiles)
 
     def rows(self, column: Val, width: int, valid: Val | int | None, target: Target) -> None:
-        """All rows of one strip, in tiles of falling heights."""
+        """All rows of one strip."""
+        height = tile_rows(width, target.registers)
+        self._over_heights(height, lambda row, h: self.tile(row, h, column, width, valid))
+
+    def _over(self, strips: Strips, write: Callable[[Val], None]) -> None:
+        e, step = self.body.e, strips.width * self.body.lanes
+
+        def strip(at: Val, _: list[Val]) -> list[Val]:
+            with self.body.block():
+                write(at)
+            return []
+
+        if strips.end - strips.begin == step:
+            write(e.i64(strips.begin))
+        else:
+            e.loop(e.i64(strips.begin), e.i64(strips.end), step, strip)
+
+    def _over_heights(self, most: int, write: Callable[[Val, int], None]) -> None:
+        """This thread's rows in tiles of falling heights."""
         e = self.body.e
-        heights = heights_of(self.nest.shape[self.rows_axis], tile_rows(width, target.registers))
         low, high = self.range
-        for height in heights:
+        for height in heights_of(self.nest.shape[self.rows_axis], most):
             end = self.body.plus(high, e.i64(1 - height))
 
             def tile(row: Val, _: list[Val], height: int = height) -> list[Val]:
                 with self.body.block():
-                    self.tile(row, height, column, width, valid)
+                    write(row, height)
                 return [e.add(row, e.i64(height))]
 
             (low,) = e.loop(low, end, height, tile, [low])
