@@ -60,6 +60,33 @@ def test_memory_of_an_argument_may_lie_in_any_way(dtype):
             assert b.dtype.isnative
 
 
+LARGE = RNG.normal(size=(40, 50))  # too much to be copied for a short call
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_memory_may_lie_otherwise_in_every_call(dtype):
+    """Calls after the first take the address of an array as it lies, if it lies as it must."""
+    x = np.asarray(LARGE * 9).astype(dtype)
+    f = cr.compile(lambda a, b: (a + a[::-1], b * 2))
+    for first in _layouts(x).values():
+        for again in _layouts(x + x).values():
+            for a in (first, again):
+                doubled, number = f(a, 3.0)
+                np.testing.assert_array_equal(doubled, a + a[::-1])
+                assert number == 6.0
+
+
+def test_results_of_short_calls_are_each_their_own():
+    f = cr.compile(lambda a, b: (a @ b, (a @ b).sum()), threads=1)
+    g = cr.compile(lambda a: a * 2, threads=3)
+    found = [f(LARGE * k, LARGE.T) for k in range(4)]
+    doubled = [g(LARGE * k) for k in range(4)]
+    for k in range(4):
+        np.testing.assert_allclose(found[k][0], k * (LARGE @ LARGE.T), atol=1e-11)
+        np.testing.assert_allclose(found[k][1], k * (LARGE @ LARGE.T).sum(), rtol=1e-9)
+        np.testing.assert_array_equal(doubled[k], LARGE * k * 2)
+
+
 def test_a_broadcast_view_is_read_as_what_it_shows():
     spread = np.broadcast_to(X[:1], X.shape)
     f = cr.compile(lambda x: np.sum(x * X, axis=1))

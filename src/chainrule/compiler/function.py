@@ -12,7 +12,16 @@ import numpy as np
 from chainrule.compiler.native.executable import Executable, shareable
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph, plain_roles
-from chainrule.compiler.quick import TOO_LARGE, Quick, Quicks, is_flat, is_small, signature
+from chainrule.compiler.quick import (
+    UNFIT,
+    Quick,
+    Quicks,
+    Straight,
+    is_flat,
+    is_native,
+    is_small,
+    signature,
+)
 from chainrule.ir.types import ArrayType, sized
 from chainrule.tracing.trace import array_type, trace_types
 from chainrule.tracing.tracer import Tracer
@@ -34,8 +43,11 @@ class _Compiled:
         self.executable.run([*leaves, *self.constants], outputs, threads=self.threads)
         return unflatten(self.structure, [y if y.shape else y[()] for y in outputs])
 
-    def is_small(self) -> bool:
-        return self.threads == 1 and is_small(self.executable, self.constants)
+    def shortened(self) -> Quick | Straight:
+        """The way to call it again with arguments of the same types."""
+        if self.threads == 1 and is_small(self.executable, self.constants):
+            return Quick(self.executable, self.constants, self.structure)
+        return Straight(self.executable, self.constants, self.structure, self.threads)
 
 
 def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..., Any]:
@@ -68,7 +80,7 @@ def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..
         if quick is not None:
             try:
                 return quick(args)
-            except TOO_LARGE:  # the long way says of which argument, and what is expected
+            except UNFIT:  # the long way makes it fit, or says of which argument, and what is wrong
                 pass
         leaves, structure = flatten((args, kwargs))
         if any(isinstance(leaf, Tracer) for leaf in leaves):
@@ -77,10 +89,11 @@ def compile(f: Callable[..., Any], *, threads: int | None = None) -> Callable[..
         types = tuple(array_type(x) for x in arrays)
         key = (structure, types)
         if key not in cache:
-            cache[key] = found = _build(f, structure, types, threads)
-            if not kwargs and is_flat(args) and found.is_small():
-                quicks[signature(args)] = Quick(found.executable, found.constants, found.structure)
-        return cache[key](arrays)
+            cache[key] = _build(f, structure, types, threads)
+        found = cache[key](arrays)
+        if quick is None and not kwargs and is_flat(args) and is_native(args):
+            quicks[signature(args)] = cache[key].shortened()
+        return found
 
     return compiled
 

@@ -1,11 +1,13 @@
-"""Calls of small compiled functions, in which the way from Python and back would take the time.
+"""Short ways from Python into compiled functions and back, where the long one would take the time.
 
-The arguments are copied into arrays that the native code knows beforehand, and results out of
-others: for a few numbers that is less than asking NumPy where an array lies.
+Of small functions the arguments are copied into arrays that the native code knows beforehand, and
+results out of others: for a few numbers that is less than asking NumPy where an array lies. Others
+are told where the caller's arrays lie, and nothing else is asked again.
 """
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -24,8 +26,14 @@ _FORMATS: Final = {
     np.dtype(np.float64): "d", np.dtype(np.float32): "f4x", np.dtype(np.int64): "q",
     np.dtype(np.int32): "i4x", np.dtype(np.bool_): "?7x",
 }  # fmt: skip
-#: What is raised for a whole number that no integer of the machine holds.
-TOO_LARGE: Final = (struct.error, OverflowError)
+
+
+class ElsewhereError(Exception):
+    """An array that is not row-major, not aligned or not to be written to: only NumPy reads it."""
+
+
+#: What is raised where the short way ends: a whole number that no integer of the machine holds.
+UNFIT: Final = (struct.error, OverflowError, ElsewhereError)
 #: What a call without trees may be given besides arrays.
 _NUMBERS: Final = frozenset(
     {float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_}
@@ -43,6 +51,11 @@ def signature(args: tuple[Any, ...]) -> tuple[Any, ...]:
 def is_flat(args: tuple[Any, ...]) -> bool:
     """Whether all arguments are arrays and numbers."""
     return all(type(x) is np.ndarray or type(x) in _NUMBERS for x in args)
+
+
+def is_native(args: tuple[Any, ...]) -> bool:
+    """Whether all arrays have the machine's order of bytes."""
+    return all(x.dtype.isnative for x in args if type(x) is np.ndarray)
 
 
 class Quick:
@@ -91,6 +104,60 @@ class Quick:
 
 def _packer(dtypes: Sequence[np.dtype]) -> Callable[..., None]:
     return struct.Struct("=" + "".join(_FORMATS[d] for d in dtypes)).pack_into
+
+
+class Straight:
+    """A compiled function on the caller's own arrays, of which only the addresses are written."""
+
+    def __init__(
+        self, executable: Executable, constants: Sequence[np.ndarray], structure: Any, threads: int
+    ) -> None:
+        graph = executable.plan.graph
+        count = len(graph.inputs) - len(constants)
+        # A number has a place of its own, which is not used where an array is given.
+        self._own = [np.zeros(1, node.type.dtype) for node in graph.inputs[:count]]
+        self._places = [x.ctypes.data for x in self._own]
+        self._constants = constants
+        self._fixed = [x.ctypes.data for x in constants]
+        self._results = [(sized(n.type.shape), n.type.dtype) for n in graph.outputs]
+        self._single = unflatten(structure, list(range(len(self._results)))) == 0
+        self._executable = executable
+        self._structure = structure
+        self._threads = threads
+
+    def __call__(self, args: tuple[Any, ...]) -> Any:
+        with self._executable.lock:
+            addresses = [self._address(k, x) for k, x in enumerate(args)]
+            results = [np.empty(shape, dtype) for shape, dtype in self._results]
+            places = [address_of(y) for y in results]
+            self._executable.run_at([*addresses, *self._fixed, *places], self._threads)
+        found = [y if y.shape else y[()] for y in results]
+        return found[0] if self._single else unflatten(self._structure, found)
+
+    def _address(self, k: int, x: Any) -> int:
+        if type(x) is np.ndarray:
+            return address_of(x)
+        self._own[k][0] = x
+        return self._places[k]
+
+
+_from_buffer: Final = ctypes.c_char.from_buffer
+
+
+def address_of(x: np.ndarray) -> int:
+    """Where an array lies. Its ``ctypes.data`` takes five times as long.
+
+    Raises:
+        ElsewhereError: the long way has to make another array of it.
+    """
+    if not x.size:
+        return x.ctypes.data
+    if not x.flags.aligned:
+        raise ElsewhereError
+    try:
+        return ctypes.addressof(_from_buffer(x))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ElsewhereError from None
 
 
 def is_small(executable: Executable, constants: Sequence[np.ndarray]) -> bool:

@@ -59,6 +59,9 @@ class Executable:
         for k, host in enumerate(self._hosts):
             self._table[self._words.host(k)] = host.address
         self._slots = _caller_slots(plan)
+        self._places = self._table.data
+        self._table_address = self._table.ctypes.data
+        self._may_fail = bool(self._hosts or checks(plan))
         for buffer in plan.state_buffers():
             memory = aligned(buffer.elements(1) * itemsize(buffer))
             self._point(buffer.slot, memory)
@@ -117,6 +120,19 @@ class Executable:
                 self._kept = {b.slot: self._kept[b.slot] for b in self.plan.state_buffers()}
             self._raise_what_went_wrong(batch)
 
+    def run_at(self, addresses: Sequence[int], threads: int) -> None:
+        """A step like the one before, on arrays at these addresses: inputs, then outputs.
+
+        To be called with ``lock`` taken.
+        """
+        for slot, address in zip(self._slots, addresses, strict=True):
+            self._places[slot] = address
+        if threads > 1:
+            self._barrier[:] = 0
+        run_together(self._code.call, self._table_address, threads)
+        if self._may_fail:
+            self._raise_what_went_wrong(0)
+
     def fixed(
         self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
     ) -> Callable[[], None]:
@@ -130,7 +146,7 @@ class Executable:
             table = self._table.copy()
         call = self._code.prepare_quick(table.ctypes.data)
         call.kept = (self, table, inputs, outputs)  # the native code knows their addresses only
-        if not self._hosts and not checks(self.plan):
+        if not self._may_fail:
             return call  # type: ignore[no-any-return]
 
         def run() -> None:
