@@ -57,7 +57,13 @@ class Simulation:
     # -- memory ----------------------------------------------------------------------------------
 
     def _address(self, buffer: Buffer, index: Place) -> tuple[str, int]:
-        element = sum(k * s.at(self.batch) for k, s in zip(index, buffer.strides, strict=True))
+        strides = [s.at(self.batch) for s in buffer.strides]
+        strip = 0
+        if buffer.strip:
+            inner = buffer.order[-1]
+            strip, column = divmod(index[inner], GRANULE)
+            index = (*index[:inner], column, *index[inner + 1 :])
+        element = strip * buffer.strip + sum(k * s for k, s in zip(index, strides, strict=True))
         assert 0 <= element < max(buffer.elements(self.batch), 1), (buffer, index)
         if buffer.owner == "work":
             return "work", self.offsets[buffer.slot] + element * itemsize(buffer)

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.compiler.lower.group import Nest, storage_of
 from chainrule.compiler.lower.loops import LOOPS
 from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
+from chainrule.compiler.lower.strips import in_strips
 from chainrule.compiler.lower.sums import Order
 from chainrule.ir.graph import Node
 from chainrule.ir.types import ArrayType, Shape, Size, sized
@@ -48,6 +49,8 @@ class Buffer:
     """An array in memory. ``slot`` is its place in the table of pointers.
 
     ``roomy`` memory is ours: reading or writing a whole vector past the end of a row is harmless.
+    ``strip``: a matrix in strips of GRANULE columns has so many elements from one to the next; then
+    the strides are those inside a strip. 0: its rows lie whole.
     """
 
     slot: int
@@ -56,11 +59,14 @@ class Buffer:
     strides: tuple[Extent, ...]
     owner: Owner
     roomy: bool
+    strip: int = 0
 
     def elements(self, batch: int) -> int:
         """How many elements to allocate, room for whole vectors at the ends included."""
         if not self.type.shape:
             return GRANULE
+        if self.strip:
+            return -(-sized(self.type.shape)[self.order[-1]] // GRANULE) * self.strip
         outer = self.order[0]
         (count,) = sized((self.type.shape[outer],), batch)
         rows = -(-count // GRANULE) * GRANULE
@@ -105,6 +111,18 @@ class Memory:
         self.of[node] = made
         return made
 
+    def add_in_strips(self, node: Node, owner: Owner, order: Order) -> None:
+        """A new buffer for a matrix in strips; one row more keeps strips off each other's sets."""
+        outer = order[0]
+        rows = -(-sized(node.type.shape)[outer] // GRANULE) * GRANULE + 1
+        strides = [Extent(1)] * 2
+        strides[outer] = Extent(GRANULE)
+        made = Buffer(
+            len(self.buffers), node.type, order, tuple(strides), owner, True, rows * GRANULE
+        )
+        self.buffers.append(made)
+        self.of[node] = made
+
     def reshaped(self, node: Node) -> None:
         """A general reshape: the same memory, read in another shape."""
         base = self.of[storage_of(node)]
@@ -118,13 +136,16 @@ def assign(prepared: Prepared, nests: list[Nest], in_place: dict[Node, Node]) ->
 
     ``in_place`` maps a stored value to the carried input whose memory it takes.
     """
-    memory = Memory()
+    memory, strips = Memory(), in_strips(prepared)
     graph, roles = prepared.graph, prepared.roles
     kinds = {n: r.kind for n, r in zip(graph.outputs, roles.outputs, strict=True)}
     flat = {storage_of(n) for n in graph.nodes if is_general_reshape(n)}
     flat.update(storage_of(x) for n in graph.nodes if n.op in LOOPS for x in n.inputs)
     for node, role in zip(graph.inputs, roles.inputs, strict=True):
         owner: Owner = {"state": "state", "rows": "work"}.get(role, "caller")  # type: ignore[assignment]
+        if node in strips:
+            memory.add_in_strips(node, owner, prepared.order(node))
+            continue
         # An example is gathered as one piece: only at its end may there be room.
         whole = node in flat or (role == "rows" and node.type.rank > 2)
         memory.add(node, owner, prepared.order(node), roomy=owner != "caller" and not whole)
@@ -132,6 +153,8 @@ def assign(prepared: Prepared, nests: list[Nest], in_place: dict[Node, Node]) ->
         for root in nest.roots:
             if root in in_place:
                 memory.of[root] = memory.of[in_place[root]]
+            elif root in strips:
+                memory.add_in_strips(root, "work", prepared.order(root))
             elif kinds.get(root) in ("array", "scalar", "slice"):
                 memory.add(root, "caller", prepared.order(root), roomy=False)
             else:

@@ -23,7 +23,7 @@ from chainrule.compiler.native.operands import Operand, operands_of
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.tiles import tile_rows
 from chainrule.ir.graph import Node
-from chainrule.ir.types import Size
+from chainrule.ir.types import Shape, Size
 
 #: Vectors of a strip.
 WIDTH: Final = 2
@@ -93,7 +93,7 @@ def blocking_of(nest: Nest, stored: Mapping[Node, Buffer], target: Target) -> Bl
     if nest.kind != "dot":
         return None
     by_rows, by_lanes, inner, rows = operands_of(nest, stored)
-    if len(inner) != 1 or not _is_plain(nest, by_rows, by_lanes, rows):
+    if by_lanes.buffer.strip or len(inner) != 1 or not _is_plain(nest, by_rows, by_lanes, rows):
         return None
     columns = nest.shape[nest.order[-1]]
     assert isinstance(columns, int)
@@ -105,6 +105,14 @@ def blocking_of(nest: Nest, stored: Mapping[Node, Buffer], target: Target) -> Bl
     lanes = lanes_for(target.vector_bits, [node.type.dtype for node in nest.members])
     aside = not _is_direct(nest, stored)
     return _sizes(shape, lanes, size, target, along_rows=along_rows, across=across, aside=aside)
+
+
+def rows_at_once(rows: Size, by_lanes: Buffer, inner: Shape, target: Target) -> int:
+    """Rows of a batch that meet all strips of a matrix before the next rows do; 0: all of them."""
+    if not by_lanes.strip or isinstance(rows, int) or not isinstance(inner[0], int):
+        return 0
+    step = 4 * tile_rows(WIDTH, target.registers)
+    return max(1, target.far * 3 // 8 // (inner[0] * itemsize(by_lanes)) // step) * step
 
 
 def _is_plain(nest: Nest, by_rows: Operand, by_lanes: Operand, rows: int) -> bool:

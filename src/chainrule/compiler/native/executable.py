@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.lower.buffers import Buffer, itemsize
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
 from chainrule.compiler.lower.loops import effort_of
 from chainrule.compiler.lower.plan import Plan, all_plans
 from chainrule.compiler.native.host import HostCall
@@ -72,20 +72,21 @@ class Executable:
 
     # -- carried arrays --------------------------------------------------------------------------
 
-    def _state_view(self, buffer: Buffer) -> np.ndarray:
-        """The carried array in our memory, with its axes in the caller's order."""
-        strides = [extent.at(0) * itemsize(buffer) for extent in buffer.strides]
-        memory = self._kept[buffer.slot]
-        return np.ndarray(sized(buffer.type.shape), buffer.type.dtype, memory, 0, strides)
-
     def set_state(self, arrays: Sequence[np.ndarray]) -> None:
         """Copy the caller's arrays into ours."""
         for buffer, array in zip(self.plan.state_buffers(), arrays, strict=True):
-            self._state_view(buffer)[...] = array
+            for view, part in state_views(buffer, self._kept[buffer.slot]):
+                view[...] = array[part]
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of our arrays, row-major."""
-        return [np.array(self._state_view(b), order="C") for b in self.plan.state_buffers()]
+        return [self._copied(buffer) for buffer in self.plan.state_buffers()]
+
+    def _copied(self, buffer: Buffer) -> np.ndarray:
+        array = np.empty(sized(buffer.type.shape), buffer.type.dtype)
+        for view, part in state_views(buffer, self._kept[buffer.slot]):
+            array[part] = view
+        return array
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -211,6 +212,25 @@ class Executable:
         for place, offset in places.items():
             self._table[place] = self._scratch.ctypes.data + offset
         self._batch = batch
+
+
+def state_views(
+    buffer: Buffer, memory: np.ndarray
+) -> Iterator[tuple[np.ndarray, tuple[slice, ...]]]:
+    """A carried array in our memory, with its axes in the caller's order, in one part or strips."""
+    shape, dtype = sized(buffer.type.shape), buffer.type.dtype
+    strides = [extent.at(0) * itemsize(buffer) for extent in buffer.strides]
+    if not buffer.strip:
+        yield np.ndarray(shape, dtype, memory, 0, strides), (slice(None),) * len(shape)
+        return
+    inner = buffer.order[-1]
+    for begin in range(0, shape[inner], GRANULE):
+        place = begin // GRANULE * buffer.strip * itemsize(buffer)
+        part = [slice(None)] * 2
+        part[inner] = slice(begin, min(begin + GRANULE, shape[inner]))
+        sizes = list(shape)
+        sizes[inner] = part[inner].stop - begin
+        yield np.ndarray(sizes, dtype, memory, place, strides), tuple(part)
 
 
 def _caller_slots(plan: Plan) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.lower.buffers import Buffer, Extent
+from chainrule.compiler.lower.buffers import GRANULE, Buffer, Extent
 from chainrule.compiler.native.elementary import BINARY, FUNCTIONS, OTHERS
 from chainrule.compiler.native.emit import BITS, I64, PTR, Emitter, Kind, NativeType, Val
 from chainrule.ir.graph import Node
@@ -152,7 +152,10 @@ class Place:
     def address(self, buffer: Buffer, index: Index) -> Val:
         """The address of an element, lanes left out of account but for where they begin."""
         kind, steps, known = memory_kind(buffer.type.dtype), [], 0
-        for entry, extent in zip(index, buffer.strides, strict=True):
+        for axis, (entry, extent) in enumerate(zip(index, buffer.strides, strict=True)):
+            if buffer.strip and axis == buffer.order[-1]:
+                steps.append((self._column(buffer, entry), Extent(1)))
+                continue
             if isinstance(entry, Val) and entry.type.lanes:
                 continue
             base, plus = (entry, 0) if isinstance(entry, Val) else (entry.base, entry.plus)
@@ -165,6 +168,33 @@ class Place:
                 steps.append((base, extent))
         near = self._near(buffer.slot, kind, tuple(steps))
         return self.e.pointer(near, self.e.i64(known), kind) if known else near
+
+    def _column(self, buffer: Buffer, entry: Entry) -> Val:
+        """How far behind the first column of a matrix in strips another one begins."""
+        assert not isinstance(entry, Val) or not entry.type.lanes, "strips are read in runs"
+        base, plus = (entry, 0) if isinstance(entry, Val) else (entry.base, entry.plus)
+        if is_literal(base):
+            strip, rest = divmod(int(base.text) + plus, GRANULE)
+            return self.e.i64(strip * buffer.strip + rest)
+        key = ("column", buffer.strip, base, plus)
+        if key not in self._known:
+            at, column = self.plus(base, self.e.i64(plus)), self.e.i64(0)
+            if not isinstance(entry, Lanes) or self.lanes % GRANULE:
+                column = self.e.and_(at, self.e.i64(GRANULE - 1))
+                at = self.e.sub(at, column)
+            place = self.times(at, self.e.i64(buffer.strip // GRANULE))
+            self._known[key] = self.plus(place, column)
+        return self._known[key]
+
+    def beyond(self, buffer: Buffer, lane: Lanes, stride: Val) -> Val:
+        """How far behind a run's base it begins, along an axis of this stride."""
+        if not buffer.strip:
+            return self.times(stride, self.e.i64(lane.plus))
+        if 2 * self.lanes < GRANULE:
+            first = self._column(buffer, replace(lane, plus=0))
+            return self.e.sub(self._column(buffer, lane), first)
+        strip, column = divmod(lane.plus, GRANULE)  # products begin at an even number of vectors
+        return self.e.i64(strip * buffer.strip + column)
 
     def _near(self, slot: int, kind: Kind, steps: tuple[tuple[Val, Extent], ...]) -> Val:
         """The address that neighbours share, worked out once in a block."""

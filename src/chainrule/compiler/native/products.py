@@ -16,7 +16,7 @@ from typing import Final
 
 from chainrule.compiler.lower.buffers import itemsize
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.native.blocking import blocking_of
+from chainrule.compiler.native.blocking import blocking_of, rows_at_once
 from chainrule.compiler.native.blocks import Blocks
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.loops import HIGH, LOW
@@ -48,7 +48,7 @@ def write_product(body: Body, nest: Nest, target: Target) -> bool:
     if blocking:
         _around(tiles, outer, Blocks(tiles, blocking).write)
     else:
-        _around(tiles, outer, lambda: _write_columns(tiles, target))
+        _around(tiles, outer, lambda: _in_parts(tiles, target))
     return blocking is not None
 
 
@@ -70,6 +70,25 @@ def _around(tiles: Tiles, outer: list[int], write: Callable[[], None]) -> None:
         return []
 
     body.e.loop(low, high, 1, at)
+
+
+def _in_parts(tiles: Tiles, target: Target) -> None:
+    """As many rows at a time as the second cache keeps while all strips pass by."""
+    rows = tiles.nest.shape[tiles.rows_axis]
+    most = rows_at_once(rows, tiles.by_lanes.buffer, tiles.inner, target)
+    if not most:
+        _write_columns(tiles, target)
+        return
+    e, (low, high) = tiles.body.e, tiles.range
+
+    def part(at: Val, _: list[Val]) -> list[Val]:
+        with tiles.body.block():
+            tiles.part = at, e.smaller(e.add(at, e.i64(most)), high)
+            _write_columns(tiles, target)
+        return []
+
+    e.loop(low, high, most, part)
+    tiles.part = None
 
 
 def _write_columns(tiles: Tiles, target: Target) -> None:

@@ -72,13 +72,16 @@ class Tiles:
         self.rows_axis = rows
         self.lanes_axis = nest.order[-1]
         self.outer: dict[Loop, Entry] = {}
+        self.part: tuple[Val, Val] | None = None
         assert nest.anchor is not None
         self.anchor = nest.anchor
         self.type = NativeType(kind_of(nest.anchor.type.dtype), body.lanes)
 
     @property
     def range(self) -> tuple[Val, Val]:
-        """The rows of this thread: its share, or all if another axis is shared out."""
+        """The rows at hand: this thread's share, or all if another axis is shared out."""
+        if self.part:
+            return self.part
         if self.rows_axis == self.nest.order[0]:
             return LOW, HIGH
         return self.body.e.i64(0), self.body.size(self.nest.shape[self.rows_axis])
@@ -255,12 +258,17 @@ class Tiles:
         ]
         last = len(self.inner) - 1
         far = self._is_far(len(columns))
+        stride = body.extent(lanes.stride(self.lanes_axis))
+        places = [body.beyond(lanes.buffer, lane, stride) for lane in columns]
 
         def step(_: Val, carried: list[Val]) -> list[Val]:
             *sums, row_at, lane_at = carried
-            vectors = [self._vector(lane_at, lane) for lane in columns]
+            vectors = [
+                self._vector(lane_at, place, stride, lane.valid)
+                for place, lane in zip(places, columns, strict=True)
+            ]
             if far:
-                self._ask_ahead(lane_at, columns)
+                self._ask_ahead(lane_at, places)
             out = []
             for q in range(height):
                 x = self._scalar(row_at, q)
@@ -278,26 +286,24 @@ class Tiles:
             return False
         return size * width * self.body.lanes * itemsize(buffer) > _NEAR
 
-    def _ask_ahead(self, at: Val, columns: list[Lanes]) -> None:
+    def _ask_ahead(self, at: Val, places: list[Val]) -> None:
         """Ask for the vectors some steps of the inner axis ahead."""
-        buffer, e = self.by_lanes.buffer, self.body.e
-        stride = self.by_lanes.stride(~(len(self.inner) - 1)).scale
-        for lane in columns:
-            place = e.i64(_AHEAD * stride + lane.plus)
-            e.prefetch(e.pointer(at, place, memory_kind(buffer.type.dtype)))
+        body, kind = self.body, memory_kind(self.by_lanes.buffer.type.dtype)
+        ahead = self.by_lanes.stride(~(len(self.inner) - 1)).scale * _AHEAD
+        for place in places:
+            body.e.prefetch(body.e.pointer(at, body.plus(place, body.e.i64(ahead)), kind))
 
     def _next(self, operand: Operand, at: Val, loop: Loop) -> Val:
         """The address one further along a contracted axis."""
         stride = self.body.extent(operand.stride(loop))
         return self.body.e.pointer(at, stride, memory_kind(operand.buffer.type.dtype))
 
-    def _vector(self, at: Val, lane: Lanes) -> Val:
+    def _vector(self, at: Val, place: Val, stride: Val, valid: Val | int | None) -> Val:
         """A vector of the strip at ``at``, which is where its first vector begins."""
-        operand, body = self.by_lanes, self.body
-        stride = body.extent(operand.stride(self.lanes_axis))
-        kind = memory_kind(operand.buffer.type.dtype)
-        begin = body.e.pointer(at, body.times(stride, body.e.i64(lane.plus)), kind)
-        valid = None if operand.buffer.roomy else lane.valid
+        body, buffer = self.body, self.by_lanes.buffer
+        kind = memory_kind(buffer.type.dtype)
+        begin = body.e.pointer(at, place, kind)
+        valid = None if buffer.roomy else valid
         if stride.text == "1":
             return body.e.load_part(begin, self.type, valid)
         steps = body.e.mul(
