@@ -38,6 +38,7 @@ _HOME = {
     "train": "chainrule.training.train",
     "predict": "chainrule.evaluation.predict",
     "diagnose": "chainrule.diagnosis.diagnose",
+    "profile": "chainrule.profiling.front",
     "range_test": "chainrule.training.range_test",
     "Run": "chainrule.training.run",
     "Progress": "chainrule.training.run",

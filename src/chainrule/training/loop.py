@@ -29,6 +29,7 @@ from chainrule.training.record import mean_loss
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Stopped
 from chainrule.training.signals import Asked, stop_signals
+from chainrule.training.spent import NATIVE, Spent
 
 #: Check points an epoch, and in the run; operations between two, about 20 ms on one processor.
 _CHECKS: Final = 20
@@ -76,6 +77,7 @@ class Loop:
         interval: rows between check points, where a schedule does not name them itself.
         max_time: seconds of this run.
         reason: why it ended, in words.
+        spent: seconds by what they went to.
     """
 
     descent: Descent
@@ -86,6 +88,7 @@ class Loop:
     store: Keeper | None = None
     max_time: float | None = None
     reason: str = ""
+    spent: Spent = field(default_factory=Spent)
     _rates: PlannedRates = field(init=False)
     _before: float = 0.0
 
@@ -98,7 +101,7 @@ class Loop:
         self._before = descent.seconds
         self.reporter.begin(descent)
         try:
-            with stop_signals(self.store is not None) as asked:
+            with stop_signals(self.store is not None) as asked, self.spent.all():
                 return self._run(asked)
         finally:
             self.reporter.close()
@@ -111,9 +114,11 @@ class Loop:
         while (stopped := self._stopped(asked)) is None:
             self._advance()
             if self.store is not None:
-                self.store.save_if_due(self.descent)
+                with self.spent.on("checkpoints"):
+                    self.store.save_if_due(self.descent)
         if self.store is not None:
-            self.store.save(self.descent, stopped)
+            with self.spent.on("checkpoints"):
+                self.store.save(self.descent, stopped)
         return stopped
 
     def _stopped(self, asked: Asked) -> Stopped | None:
@@ -145,13 +150,17 @@ class Loop:
         self.advice.before(descent)
         start = perf_counter()
         most = self.pace.steps(self._until_event(batch))
-        chunk = descent.cursor.take(descent.place, batch, most)
-        rates = self._rates_of(chunk)
-        outputs = descent.step.run(
-            rates.astype(descent.carried.dtype), noise_keys(descent.cursor.seed, first, len(rates)),
-            chunk.rows, descent.examples, chunk.batch, self.pace.threads,
-        )  # fmt: skip
+        with self.spent.on("order and rates"):
+            chunk = descent.cursor.take(descent.place, batch, most)
+            rates = self._rates_of(chunk)
+            keys = noise_keys(descent.cursor.seed, first, len(rates))
+        with self.spent.on(NATIVE):
+            outputs = descent.step.run(
+                rates.astype(descent.carried.dtype), keys, chunk.rows, descent.examples,
+                chunk.batch, self.pace.threads,
+            )  # fmt: skip
         elapsed = perf_counter() - start
+        self.spent.steps += chunk.steps
         descent.seconds += elapsed
         self.pace.took(chunk.steps, elapsed)
         self._record(chunk, rates if rates.ndim == 1 else rates[:, 0], outputs)
@@ -161,7 +170,8 @@ class Loop:
         epoch = self._end_epochs(first, chunk.ends)
         if descent.rows >= descent.check_rows and descent.place.epoch < descent.cursor.epochs:
             self._check(epoch)
-        self.reporter.report(descent, first, epoch, self.store)
+        with self.spent.on("callbacks"):
+            self.reporter.report(descent, first, epoch, self.store)
 
     def _rates_of(self, chunk: Chunk) -> np.ndarray:
         """The planned rates of a chunk's steps, times what has been decided."""
@@ -221,7 +231,7 @@ class Loop:
             "step": last,
             "loss": mean_loss(steps["loss"], steps["batch"]),
             "validation_loss": None,
-            **descent.watch.score(weights),
+            **self._score(weights),
             "learning_rate": float(steps["learning_rate"][-1]),
             "batch": int(steps["batch"][-1]),
             "seconds": descent.seconds,
@@ -235,6 +245,10 @@ class Loop:
         if descent.deciding.plateau is not None:
             descent.deciding.at_epoch(self._measurement(ended, steps))
         return ended
+
+    def _score(self, weights: list[np.ndarray]) -> dict[str, Any]:
+        with self.spent.on("validation"):
+            return dict(self.descent.watch.score(weights))
 
     def _check(self, epoch: dict[str, Any] | None) -> None:
         """Show the batch schedule what was measured since the last check."""

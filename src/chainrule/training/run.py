@@ -12,7 +12,9 @@ import numpy as np
 
 from chainrule.diagnosis.diagnose import Diagnosis, diagnose
 from chainrule.diagnosis.finding import Finding
+from chainrule.training.faults import Policy
 from chainrule.training.history import History
+from chainrule.training.spent import Spent
 
 #: Why a descent ended: all epochs done; Ctrl-C; patience at its end; time at its end; a callback.
 Stopped: TypeAlias = Literal["completed", "interrupted", "early_stopping", "max_time", "callback"]
@@ -74,6 +76,8 @@ class Problem:
     start: Any = None
     validation: Any = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    job: Any = None
+    on_nan: Policy = "stop"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,6 +92,8 @@ class Run:
         reason: the same in words.
         steps: updates done, those before a resume included.
         seconds: of tracing, compiling and training ("trace", "compile", "train"), this time.
+        spent: what this training's time went to: ``spent.seconds`` of the native loop, and of
+            what Python does between its chunks, for ``spent.steps`` updates.
         threads: how many ran the step.
         findings: what was noticed on the way about the learning rate: see ``diagnose``.
         best_epoch: whose weights the model has, with ``early_stopping``; else None.
@@ -104,6 +110,7 @@ class Run:
     findings: tuple[Finding, ...] = ()
     best_epoch: int | None = None
     out: Path | None = None
+    spent: Spent = field(default_factory=Spent)
     _problem: Problem | None = None
 
     def diagnose(self, **options: Any) -> Diagnosis:
@@ -132,6 +139,21 @@ class Run:
         # The floor of explanations lies above this one: what it makes of a run is asked for by
         # name, when somebody asks, as ``import chainrule`` does.
         return importlib.import_module("chainrule.explain").report(self, **options)
+
+    def profile(self, **options: Any) -> Any:
+        """Where the time of a step goes: each nest of the native loop against its limit.
+
+        Some steps are done again, on copies, by the same program with readings of the clock.
+
+        Args:
+            options: as ``chainrule.profiling.profile_run`` takes them: ``data``, ``batch``,
+                ``threads``, ``seconds``.
+
+        Returns:
+            A ``chainrule.profiling.Profile``: printed it is a table; ``.roofline()`` draws it.
+        """
+        # Upon the floor of explanations, whose pictures it draws: asked for by name, as above.
+        return importlib.import_module("chainrule.profiling").profile_run(self, **options)
 
     def __repr__(self) -> str:
         return f"Run({self.stopped}, {self.steps} steps, {self.history})"

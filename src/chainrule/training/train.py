@@ -136,8 +136,8 @@ def train(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
         {**seconds, "train": descent.seconds - before}, loop.pace.threads,
         tuple(loop.advice.findings), descent.watch.best_epoch or None,
-        store.folder.path if store else None,
-        Problem(loss, job.data, job.optimizer, model, job.held_out, job.asked()),
+        store.folder.path if store else None, loop.spent,
+        Problem(loss, job.data, job.optimizer, model, job.held_out, job.asked(), job, on_nan),
     )  # fmt: skip
 
 

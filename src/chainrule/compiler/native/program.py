@@ -159,12 +159,16 @@ def write_module(plan: Plan, target: Target, clocked: bool = False) -> str:
     if clocked:
         texts.append(ticks_text(target))
     header = f'target triple = "{target.triple}"'
-    pause = _PAUSE.get(target.triple.partition("-")[0], "")
-    barrier = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause)
-    give = "SwitchToThread" if "windows" in target.triple else "sched_yield"
-    barrier = barrier.replace("GIVE", give)
-    parts = [header, *sorted(declarations), f"declare i32 @{give}()", *texts, run, _QUICK, barrier]
+    parts = [header, *sorted(declarations), *texts, run, _QUICK, barrier_text(target)]
     return "\n\n".join([*parts, f"attributes {_ATTRIBUTES}"])
+
+
+def barrier_text(target: Target) -> str:
+    """The LLVM text of ``@barrier(count, before, threads)`` for a processor."""
+    pause = _PAUSE.get(target.triple.partition("-")[0], "")
+    give = "SwitchToThread" if "windows" in target.triple else "sched_yield"
+    text = _BARRIER.replace("SPINS", str(_SPINS)).replace("PAUSE", pause).replace("GIVE", give)
+    return f"declare i32 @{give}()\n{text}"
 
 
 # -- one nest ----------------------------------------------------------------------------------

@@ -1,0 +1,125 @@
+"""The processor: its name, its caches, how much of it this process may use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from chainrule.compiler.native.target import host
+from chainrule.compiler.native.threads import available
+
+_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
+_GROUPS: Final = Path("/sys/fs/cgroup")
+_UNITS: Final = {"K": 10, "M": 20, "G": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A data cache: its level, from 1, and its bytes."""
+
+    level: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What a process sees of its processor.
+
+    Attributes:
+        name: as its maker calls it.
+        cores: logical processors of the machine.
+        allowed: those that this process may run on.
+        quota: processors' worth of time that the container is granted; None without a limit.
+        caches: data caches of the first core, the nearest first.
+        memory: bytes of the machine's memory; 0 where it is not known.
+    """
+
+    name: str
+    cores: int
+    allowed: int
+    quota: float | None
+    caches: tuple[Cache, ...]
+    memory: int
+
+
+@cache
+def processor() -> Processor:
+    """The processor of this machine."""
+    return Processor(_name(), os.cpu_count() or 1, available(), quota(), caches(_CACHES), _memory())
+
+
+def _name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _memory() -> int:
+    with suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 0
+
+
+# -- caches --------------------------------------------------------------------------------------
+
+
+def caches(folder: Path) -> tuple[Cache, ...]:
+    """The data caches that the system tells of; what the compiler assumes, where it does not."""
+    found: dict[int, Cache] = {}
+    for entry in sorted(folder.glob("index*")):
+        with suppress(OSError, ValueError):
+            if (entry / "type").read_text().strip() != "Instruction":
+                level = int((entry / "level").read_text())
+                found[level] = Cache(level, in_bytes((entry / "size").read_text()))
+    assumed = (Cache(1, host().near), Cache(2, host().far))
+    return tuple(found[level] for level in sorted(found)) or assumed
+
+
+def in_bytes(text: str) -> int:
+    """``48K`` as a number."""
+    text = text.strip()
+    if text and text[-1] in _UNITS:
+        return int(text[:-1]) << _UNITS[text[-1]]
+    return int(text)
+
+
+# -- what a container grants ---------------------------------------------------------------------
+
+
+def quota(groups: Path = _GROUPS, own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """Processors' worth of time by the control groups of Linux, of either version."""
+    if sys.platform != "linux":
+        return None
+    found = [_of_group(folder) for folder in _folders(groups, own)]
+    return min((grant for grant in found if grant is not None), default=None)
+
+
+def _folders(groups: Path, own: Path) -> list[Path]:
+    """The folders of this process's group and of those around it."""
+    found = [groups, groups / "cpu"]
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            base = groups / "cpu" if "cpu" in controllers.split(",") else groups
+            inner = base / path.strip("/")
+            found += [inner, *(p for p in inner.parents if base in p.parents)]
+    return list(dict.fromkeys(found))
+
+
+def _of_group(folder: Path) -> float | None:
+    with suppress(OSError, ValueError):
+        granted, period = (folder / "cpu.max").read_text().split()
+        return None if granted == "max" else int(granted) / int(period)
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        granted = (folder / "cpu.cfs_quota_us").read_text()
+        period = (folder / "cpu.cfs_period_us").read_text()
+        return int(granted) / int(period) if int(granted) > 0 else None
+    return None
