@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks import machine, output
-from benchmarks.peers import check, report, rounds, rows
+from benchmarks.peers import check, fresh, report, rounds, rows
 from benchmarks.peers.process import Worker
 from benchmarks.peers.table import PEERS
 
@@ -82,13 +82,18 @@ def measured(
 ) -> int:
     """Time all rows."""
     pairs = [(row, rounds.measure(row, workers, args.rounds)) for row in asked]
+    starts = [
+        (row, fresh.measure(row, args.peers, max(args.threads))) for row in asked if row.fresh
+    ]
     facts["load average at end"] = machine.load_average()
     record = {
         "machine": facts,
         "rounds": args.rounds,
         "rows": [report.record(*pair) for pair in pairs],
+        "new_processes": [fresh.record(*pair) for pair in starts],
     }
     tables = [report.summary(pairs), *(report.table(*pair) for pair in pairs)]
+    tables += [fresh.table(*pair) for pair in starts]
     foot = f"Rounds: {args.rounds}. {machine.in_words(facts)}"
     output.publish(args, "peers", tables, record, foot)
     problems = [s.problem for _, group in pairs for s in group]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.machine import version
-from benchmarks.networks import BETAS, EPSILON, MOMENTUM, Layer, Task
+from benchmarks.networks import BETAS, EPSILON, MOMENTUM, Floats, Layer, Task
 from benchmarks.peers.peer import MissingError, Peer, Turn
 
 try:
@@ -75,7 +75,8 @@ class Chainrule(Trained):
     """A network of dense layers."""
 
     def __init__(self, task: Task, threads: int) -> None:
-        model = with_weights(nn.MLP(list(task.sizes), rng=0), task.layers)
+        given = [array for layer in task.layers for array in layer]
+        model = with_leaves(nn.MLP(list(task.sizes), rng=0), given)
         optimizer = OPTIMIZERS[task.optimizer](task.learning_rate)
         super().__init__(task, threads, model, losses.cross_entropy, optimizer)
 
@@ -85,9 +86,8 @@ class Chainrule(Trained):
         return list(zip(leaves[::2], leaves[1::2], strict=True))
 
 
-def with_weights(model: Any, layers: list[Layer]) -> Any:
+def with_leaves(model: Any, given: list[Floats]) -> Any:
     """The model with these weights."""
     leaves, structure = trees.flatten(model)
-    given = [array for layer in layers for array in layer]
-    assert [np.shape(a) for a in leaves] == [a.shape for a in given], "not an MLP's order of leaves"
+    assert [np.shape(a) for a in leaves] == [a.shape for a in given], "another order of leaves"
     return trees.unflatten(structure, given)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 
-from benchmarks.networks import Task
-from benchmarks.peers.jax_model import JaxPeer, State, loss, step
+from benchmarks.peers.jax_model import JaxDescent, JaxNetwork, State
 
 
-class JaxScan(JaxPeer):
+class Scanned(JaxDescent):
     """The whole epoch is compiled; the losses of its steps come back as one array."""
 
-    def __init__(self, task: Task, threads: int) -> None:
-        super().__init__(task, threads)
-        update = self.update
+    def prepare(self, step: Any) -> None:
+        """One function for the epoch."""
 
-        def descend(
-            state: State, x: jax.Array, y: jax.Array, order: jax.Array
-        ) -> tuple[State, jax.Array]:
-            def body(state: State, rows: jax.Array) -> tuple[State, jax.Array]:
-                return step(loss, update, state, x[rows], y[rows])
+        def descend(state: State, x: jax.Array, y: jax.Array, order: jax.Array) -> Any:
+            def body(state: State, rows: jax.Array) -> Any:
+                return step(state, x[rows], y[rows])
 
             return jax.lax.scan(body, state, order)
 
@@ -28,3 +26,7 @@ class JaxScan(JaxPeer):
     def epoch(self) -> None:
         """One call."""
         self.state, _ = self.descend(self.state, self.x, self.y, self.order())
+
+
+class JaxScan(Scanned, JaxNetwork):
+    """A network of dense layers."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 
-from benchmarks.networks import Task
-from benchmarks.peers.jax_model import JaxPeer, State, loss, step
+from benchmarks.peers.jax_model import JaxDescent, JaxNetwork, State
 
 
-class JaxStep(JaxPeer):
+class Stepped(JaxDescent):
     """The batch is gathered inside the jit, which is quicker than on the host."""
 
-    def __init__(self, task: Task, threads: int) -> None:
-        super().__init__(task, threads)
-        update = self.update
+    def prepare(self, step: Any) -> None:
+        """One function for the step."""
 
-        def gather_and_step(
-            state: State, x: jax.Array, y: jax.Array, rows: jax.Array
-        ) -> tuple[State, jax.Array]:
-            return step(loss, update, state, x[rows], y[rows])
+        def gather_and_step(state: State, x: jax.Array, y: jax.Array, rows: jax.Array) -> Any:
+            return step(state, x[rows], y[rows])
 
         self.step = jax.jit(gather_and_step, donate_argnums=0)
 
@@ -26,3 +24,7 @@ class JaxStep(JaxPeer):
         """A call for each batch."""
         for rows in self.order():
             self.state, _ = self.step(self.state, self.x, self.y, rows)
+
+
+class JaxStep(Stepped, JaxNetwork):
+    """A network of dense layers."""

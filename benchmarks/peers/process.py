@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from threading import Timer
 from types import TracebackType
 from typing import Any, Self
@@ -31,12 +32,13 @@ class Worker:
     spinning for 0.1 s after their work, and would take a core from the peer whose turn is next.
     """
 
-    def __init__(self, peer: str, threads: int) -> None:
+    def __init__(self, peer: str, threads: int, cache: Path | None = None) -> None:
         self.name, self.threads = peer, threads
         self.title = PEERS[peer].title
         self.kinds = frozenset(PEERS[peer].classes)
         self.problem = ""
         self.versions: dict[str, str] = {}
+        self.folder = tempfile.TemporaryDirectory()  # for machine code: all begin without any
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed in __exit__
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.peers.worker", peer, str(threads)],
@@ -45,7 +47,7 @@ class Worker:
             stderr=self.log,
             text=True,
             bufsize=1,
-            env=environment(threads),
+            env=environment(threads) | caches(cache or Path(self.folder.name)),
             # A group of its own: Ctrl-C reaches the parent alone, which ends its workers; and the
             # system ends a stopped group whose parent is gone.
             process_group=0 if PAUSE else None,
@@ -122,6 +124,17 @@ class Worker:
         self.process.kill()
         self.process.communicate()
         self.log.close()
+        self.folder.cleanup()
+
+
+def caches(folder: Path) -> dict[str, str]:
+    """Machine code is kept in this folder, by JAX too however small it is."""
+    return {
+        "CHAINRULE_CACHE": str(folder),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
 
 
 def environment(threads: int) -> dict[str, str]:

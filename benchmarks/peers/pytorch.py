@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,15 +15,15 @@ from benchmarks.networks import BETAS, EPSILON, MOMENTUM, Layer, Task
 from benchmarks.peers.peer import Peer
 
 
-class PyTorch(Peer):
-    """An nn.Sequential and an optimiser of torch.optim; batches by index_select."""
+class Descent(Peer):
+    """A module and an optimiser of torch.optim; batches by index_select."""
 
-    def __init__(self, task: Task, threads: int) -> None:
+    def __init__(self, task: Any, threads: int, model: nn.Module) -> None:
         super().__init__(task, threads)
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.x, self.y = torch.from_numpy(task.x), torch.from_numpy(task.y)
-        self.model = build(task)
+        self.model = model
         self.loss = nn.CrossEntropyLoss()
         self.optimizer = optimizer(task.optimizer, self.model.parameters(), task.learning_rate)
 
@@ -41,6 +42,13 @@ class PyTorch(Peer):
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(self.model(x), y).backward()
         self.optimizer.step()
+
+
+class PyTorch(Descent):
+    """An nn.Sequential of dense layers."""
+
+    def __init__(self, task: Task, threads: int) -> None:
+        super().__init__(task, threads, build(task))
 
     def weights_now(self) -> list[Layer]:
         """nn.Linear keeps its weight as (n_out, n_in)."""

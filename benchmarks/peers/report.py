@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.output import Table
 from benchmarks.peers.rounds import Series
 from benchmarks.peers.rows import Row, Unit
-from benchmarks.peers.table import OURS, PEERS
+from benchmarks.peers.table import OURS, PEERS, READ
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def better(series: Sequence[Series]) -> list[Series]:
 
 def best_peer(series: Sequence[Series], named: str | None = None) -> Series | None:
     """The quickest of the others, or of the one that is named."""
-    others = [s for s in series if s.peer != OURS and s.complete and named in (None, s.peer)]
+    peers = [s for s in series if s.peer not in (OURS, READ) and s.complete]
+    others = [s for s in peers if named in (None, s.peer)]
     return min(others, key=lambda s: s.median, default=None)
 
 
@@ -83,6 +84,12 @@ def table(asked: Row, series: Sequence[Series]) -> Table:
         "1 thread : 2", "same bits", "compile",
     )  # fmt: skip
     lines = [line(asked.unit, s, best, series, len(header)) for s in better(series)]
+    if asked.bytes_read:
+        header = (*header, "GB/s", "of reading once")
+        lines = [
+            [*cells, *reading(asked, s, series)]
+            for cells, s in zip(lines, better(series), strict=True)
+        ]
     note = [one.words(which) for which, one in leads(asked, series)]
     note += [f"{s.title}: {s.problem}." for s in better(series) if s.problem]
     return Table(asked.title, header, lines, " ".join(note))
@@ -107,6 +114,15 @@ def line(
         ("yes" if {o.digest for o in others} == {s.digest} else "no") if others else "",
         f"{s.compile_seconds:.2f} s",
     ]
+
+
+def reading(asked: Row, s: Series, series: Sequence[Series]) -> list[str]:
+    """How much of the data goes by in a second, and of what memory gave in the same rounds."""
+    once = next((o for o in better(series) if o.peer == READ and o.complete), None)
+    if not s.complete:
+        return ["", ""]
+    share = f"{statistics.median(by_round(once, s)):.0%}" if once else ""
+    return [f"{asked.bytes_read / s.median / 1e3:.3g}", share]
 
 
 def summary(measured: Sequence[tuple[Row, list[Series]]]) -> Table:

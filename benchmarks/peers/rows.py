@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from benchmarks.layered_networks import make_layered
 from benchmarks.linear_models import LOGISTIC, SQUARES, LinearModel, make_linear, mirrored
-from benchmarks.networks import NETWORKS, Network, make_task
+from benchmarks.networks import (
+    LAYERED,
+    NETWORKS,
+    Convolutional,
+    Network,
+    Transformer,
+    make_task,
+)
 
 CHECK_RATE: Final = 0.1  # large enough that each of a few steps changes the loss in its 2nd digit
 ADAM_CHECK_RATE: Final = 1e-3  # each of its steps is of about this length in every weight
+LAYERED_CHECK_RATE: Final = 0.01  # their losses are steeper
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Row:
         make, make_check: the task to measure, and one of few rows whose losses are compared.
         asked: how many times as fast as the best peer Chainrule should be; None for another aim.
         against: the peer which that is about, if it is not the best one.
+        bytes_read: of the data in one step, where that is what bounds it; else 0.
         fresh: whether compiling and memory are measured too, in new processes.
     """
 
@@ -48,6 +58,7 @@ class Row:
     make_check: Callable[[], Any]
     asked: float | None = None
     against: str | None = None
+    bytes_read: int = 0
     fresh: bool = False
 
 
@@ -111,7 +122,54 @@ def of_linear(name: str, model: LinearModel) -> Row:
     )
 
 
-ALL: Final = {row.name: row for row in (*network_rows(), *linear_rows())}
+def layered_rows() -> list[Row]:
+    """The convolutional network and the transformer block, with every optimiser."""
+    return [
+        of_layers(network, optimizer)
+        for optimizer in ("sgd", "momentum", "adam")
+        for network in LAYERED.values()
+    ]
+
+
+def of_layers(network: Convolutional | Transformer, optimizer: str) -> Row:
+    """A network of other layers than dense ones."""
+    plain = optimizer == "sgd"
+    kind, _, batch = network.name.partition("/")
+    by = "" if plain else f" by {optimizer}"
+    rate = ADAM_CHECK_RATE if optimizer == "adam" else LAYERED_CHECK_RATE
+    return Row(
+        name=network.name if plain else f"{network.name}:{optimizer}",
+        title=f"{kind}, batch {batch}{by} ({network.flops / 1e6:.3g} MFLOP a step)",
+        kind="layered",
+        unit=STEP,
+        flops=network.flops,
+        make=lambda: make_layered(network, optimizer),
+        make_check=lambda: make_layered(network, optimizer, steps=1, learning_rate=rate),
+        asked=1.0,
+        fresh=plain,
+    )
+
+
+def full_batch_row() -> Row:
+    """The gradient of logistic regression over all rows: as quick as the data can be read."""
+    model = LinearModel(LOGISTIC, features=100, rows=1_000_000, batch=1_000_000)
+    few = replace(model, rows=1000, batch=1000)
+    return Row(
+        name="full-batch",
+        title="gradient of logistic regression over 1,000,000 rows of 100 features",
+        kind="full-batch",
+        unit=GRADIENT,
+        flops=model.flops,
+        make=lambda: make_linear(model),
+        make_check=lambda: make_linear(few, learning_rate=1.0),
+        asked=None,
+        bytes_read=4 * model.rows * model.features,
+    )
+
+
+ALL: Final = {
+    row.name: row for row in (*network_rows(), *layered_rows(), *linear_rows(), full_batch_row())
+}
 
 
 def matching(patterns: str) -> list[str]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.linear_models import LinearTask, start
-from benchmarks.peers.jax_model import JaxPeer as OfNetworks
+from benchmarks.peers.jax_model import JaxDescent as OfNetworks
 from benchmarks.peers.peer import Peer
 
 Weights = tuple[jax.Array, jax.Array]

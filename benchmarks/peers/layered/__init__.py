@@ -1,0 +1,1 @@
+"""The peers of the convolutional network and of the transformer block."""
