@@ -25,7 +25,7 @@ from chainrule.compiler.lower.schedule import Gather, Work
 from chainrule.compiler.lower.views import shared_axes
 from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Node
-from chainrule.ir.types import BATCH, sized
+from chainrule.ir.types import BATCH, Size, sized
 from chainrule.ops import PRIMITIVES
 
 Place = tuple[int, ...]
@@ -196,15 +196,23 @@ class Simulation:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def _share(self, length: int, thread: int) -> range:
-        """Whole granules, as evenly as they go."""
-        granules = math.ceil(length / GRANULE)
-        size = math.ceil(granules / self.threads) * GRANULE
+    def _share(self, nest: Nest, thread: int) -> range:
+        """A thread's part of a nest's outer axis."""
+        key = nest.shape[nest.order[0]]
+        if nest.alone:
+            return range(0 if thread else sized((key,), self.batch)[0])
+        return self._share_of(key, thread)
+
+    def _share_of(self, key: Size, thread: int) -> range:
+        """Whole granules, or single rows, as evenly as they go."""
+        (length,) = sized((key,), self.batch)
+        granule = 1 if key in self.plan.schedule.fine else GRANULE
+        size = math.ceil(math.ceil(length / granule) / self.threads) * granule
         return range(min(thread * size, length), min((thread + 1) * size, length))
 
     def _domain(self, nest: Nest, thread: int) -> Iterator[Place]:
         if nest.kind == "rows":
-            for k in self._share(sized(nest.shape[:1], self.batch)[0], thread):
+            for k in self._share(nest, thread):
                 yield (k,)
             return
         if not nest.shape:
@@ -212,8 +220,8 @@ class Simulation:
                 yield ()
             return
         sizes = sized(nest.shape, self.batch)
-        first, *rest = nest.order
-        for outer in self._share(sizes[first], thread):
+        rest = nest.order[1:]
+        for outer in self._share(nest, thread):
             for inner in itertools.product(*(range(sizes[k]) for k in rest)):
                 place = dict(zip(nest.order, (outer, *inner), strict=True))
                 yield tuple(place[k] for k in range(len(sizes)))
@@ -248,7 +256,7 @@ class Simulation:
         first, span = -1, range(0)
         if nest.shares:
             first = nest.order[0]
-            span = self._share(sized(nest.shape, self.batch)[first], thread)
+            span = self._share(nest, thread)
         if len(span) == 0 and (nest.shares or thread):
             return
         known: dict[Any, Any] = {}
@@ -284,7 +292,7 @@ class Simulation:
     def gather(
         self, work: Gather, thread: int, rows: Sequence[np.ndarray], order: np.ndarray
     ) -> None:
-        for k in self._share(self.batch, thread):
+        for k in self._share_of(BATCH, thread):
             for node, source in zip(work.inputs, rows, strict=True):
                 row = source[order[self.step * self.batch + k]]
                 for index in np.ndindex(row.shape):

@@ -60,6 +60,8 @@ class Nest:
     lanes: dict[Node, int | None] = field(default_factory=dict)
     #: Sums along the last axis of the order that are taken beside the anchor.
     sums: dict[Node, None] = field(default_factory=dict)
+    #: The first thread does it all, though it could be shared out.
+    alone: bool = False
 
     def axes_of(self, root: Node) -> Order:
         """The axes of the domain that a stored value has."""
@@ -74,6 +76,8 @@ class Nest:
     @property
     def shares(self) -> bool:
         """Whether threads share out the first axis of the order; else the first does it all."""
+        if self.alone:
+            return False
         if self.kind == "kernel":
             assert self.anchor is not None
             if self.anchor.op == JOINED:

@@ -16,6 +16,7 @@ from chainrule.compiler.lower.contraction import result_labels
 from chainrule.compiler.lower.group import Nest, behind_views, storage_of
 from chainrule.compiler.lower.loops import LOOPS, is_alone
 from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
+from chainrule.compiler.lower.shares import share_finely
 from chainrule.compiler.lower.views import Label, references
 from chainrule.compiler.passes.build import copy
 from chainrule.ir.graph import Graph, Node
@@ -44,9 +45,13 @@ Key = Size | Literal["one", "all"]
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The phases of one step, in order; a barrier stands behind each."""
+    """The phases of one step, in order; a barrier stands behind each.
+
+    ``fine``: the lengths of which threads share out single rows.
+    """
 
     phases: tuple[tuple[Work, ...], ...]
+    fine: frozenset[Size]
 
 
 def partition(work: Work) -> Key:
@@ -121,6 +126,7 @@ def schedule(
     prepared: Prepared, memory: Memory, works: list[Work], after: dict[int, set[int]]
 ) -> Schedule:
     """Fill each phase with all that fits into it. ``after[k]``: what must stand before work k."""
+    fine = share_finely(work for work in works if isinstance(work, Nest))
     touched = [accesses(prepared, memory, work) for work in works]
     keys = [partition(work) for work in works]
     waiting, done = list(range(len(works))), set[int]()
@@ -137,7 +143,7 @@ def schedule(
         phases.append(tuple(works[k] for k in phase))
         done.update(phase)
         waiting = [k for k in waiting if k not in done]
-    return Schedule(tuple(phases))
+    return Schedule(tuple(phases), fine)
 
 
 @dataclass(eq=False)

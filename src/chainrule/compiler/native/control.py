@@ -16,11 +16,11 @@ from chainrule.compiler.lower.buffers import Buffer, Extent, itemsize
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.loops import LOOPS, is_alone, number
 from chainrule.compiler.lower.plan import Plan
-from chainrule.compiler.lower.schedule import Gather, partition
+from chainrule.compiler.lower.schedule import Gather, Work, partition
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
 from chainrule.compiler.native.gather import Function
 from chainrule.compiler.native.memory import memory_kind
-from chainrule.compiler.native.shares import Share, shares_of
+from chainrule.compiler.native.shares import Share, alone, shares_of
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
 
@@ -76,7 +76,7 @@ class Steps:
 
     def __post_init__(self) -> None:
         works = [work for phase in self.plan.schedule.phases for work in phase]
-        self.shares: dict[object, Share] = shares_of(self.e, works, self.batch)
+        self.shares: dict[object, Share] = shares_of(self.e, self.plan.schedule, self.batch)
         self.barrier = self.calls.word(self.e, self.calls.barrier, PTR)
         self.extras = {
             id(work): self.calls.word(self.e, self.calls.extras[id(work)], PTR)
@@ -118,13 +118,19 @@ class Steps:
         text = f"call i64 @barrier({self.barrier.typed}, {passed.typed}, {THREADS.typed})"
         return self.e.define(I64, text)
 
-    def _call(self, work: object, pointers: list[Val], gathered: list[Val]) -> None:
+    def _call(self, work: Work, pointers: list[Val], gathered: list[Val]) -> None:
         function = self.calls.functions[id(work)]
         extra = [self.extras[id(work)]] if id(work) in self.extras else []
-        share = self.shares[partition(work)]  # type: ignore[arg-type]
+        share = self._share(work)
         arguments = [pointers[slot] for slot in function.slots]
         text = ", ".join(x.typed for x in [*arguments, *gathered, *share, self.batch, *extra])
         self.e.line(f"  call void @{function.name}({text})")
+
+    def _share(self, work: Work) -> Share:
+        """This thread's part of a piece of work."""
+        if isinstance(work, Nest) and work.alone:
+            return alone(self.e, work.shape[work.order[0]], self.batch)
+        return self.shares[partition(work)]
 
     def _enter(self, nest: Nest, pointers: list[Val], passed: Val) -> Val:
         """Call a loop: all threads, or the first alone."""
