@@ -11,8 +11,10 @@ from chainrule.compiler.lower.roles import Roles, plain_roles
 from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.passes.bodies import everywhere
+from chainrule.compiler.passes.correlate import correlate
 from chainrule.compiler.passes.fold import fold
 from chainrule.compiler.passes.loops import shorten
+from chainrule.compiler.passes.outwards import outwards
 from chainrule.compiler.passes.share import share
 from chainrule.ir.graph import Graph
 from chainrule.ops import verify
@@ -22,6 +24,9 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("loops", shorten),
     ("share", everywhere(share)),
     ("fold", everywhere(fold)),
+    ("correlate", everywhere(correlate)),
+    ("outwards", everywhere(outwards)),
+    ("fold again", everywhere(fold)),
     ("share again", everywhere(share)),
     ("loops again", shorten),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chainrule.compiler.lower.views import Label, source_of
+from chainrule.compiler.lower.views import Label, Terms, terms_of
 from chainrule.compiler.passes.contractions import Side, sides
 from chainrule.ir.graph import Node
 
@@ -30,17 +30,22 @@ def _loops(side: Side, first_free: int) -> tuple[Loop, ...]:
     return tuple(of[k] for k in range(side.node.type.rank))
 
 
-def source_loops(dot: Node, side: int) -> tuple[Node, tuple[Loop | None, ...]]:
-    """The stored value that an operand looks at, and the loop of each of its axes."""
+def source_loops(dot: Node, side: int) -> tuple[Node, tuple[Terms, ...]]:
+    """The stored value that an operand looks at, and each of its axes in terms of the loops."""
     loops = operand_loops(dot)[side]
-    source, own = source_of(dot.inputs[side])
-    return source, tuple(None if k is None else loops[k] for k in own)
+    source, terms = terms_of(dot.inputs[side])
+    return source, tuple(tuple((loops[k], n) for k, n in own) for own in terms)
+
+
+def single_loops(terms: tuple[Terms, ...]) -> tuple[Loop | None, ...]:
+    """The loop that gives each axis by itself; None where several do, or none."""
+    return tuple(own[0][0] if len(own) == 1 and own[0][1] == 1 else None for own in terms)
 
 
 def result_labels(dot: Node, side: int) -> tuple[Node, tuple[Label, ...]]:
     """The same, with the axes of the result as labels."""
-    source, loops = source_loops(dot, side)
-    return source, tuple(k if k is not None and k >= 0 else None for k in loops)
+    source, terms = source_loops(dot, side)
+    return source, tuple(k if k is not None and k >= 0 else None for k in single_loops(terms))
 
 
 def lane_side(dot: Node, order: tuple[int, ...]) -> tuple[int, int]:
@@ -70,7 +75,8 @@ def is_narrow(dot: Node, orders: Mapping[Node, tuple[int, ...]]) -> bool:
 
 def _runs_inwards(dot: Node, side: int, orders: Mapping[Node, tuple[int, ...]]) -> bool:
     """Whether an operand is a matrix whose rows lie along the contracted axis."""
-    source, loops = source_loops(dot, side)
+    source, terms = source_loops(dot, side)
+    loops = single_loops(terms)
     if source.type.rank != 2 or source.type.dtype != dot.type.dtype or {*loops} != {~0, side}:
         return False
     last = orders.get(source, (0, 1))[-1]

@@ -11,7 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from chainrule.compiler.lower.contraction import is_narrow, lane_side
+from chainrule.compiler.lower.contraction import (
+    is_narrow,
+    lane_side,
+    single_loops,
+    source_loops,
+)
 from chainrule.compiler.lower.loops import LOOPS, spelled
 from chainrule.compiler.lower.roles import Roles
 from chainrule.compiler.lower.sums import Order, split_sums
@@ -20,11 +25,12 @@ from chainrule.compiler.lower.views import (
     KERNELS,
     MAPPED,
     REDUCTIONS,
-    is_view,
+    WINDOWED,
     source_of,
+    terms_of,
 )
-from chainrule.compiler.passes.build import copy
-from chainrule.compiler.passes.contractions import sides
+from chainrule.compiler.passes.build import axes_of, copy
+from chainrule.compiler.passes.contractions import Side, product, sides
 from chainrule.compiler.passes.fold import ELEMENTWISE, is_unit_reshape
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 
@@ -49,11 +55,12 @@ class Prepared:
 
 def prepare(graph: Graph, roles: Roles) -> Prepared:
     """Copies where a value must be stored on its own, layouts and copies between them, sums."""
-    graph = _own_outputs(rebuild(spelled(graph, roles), _store_operands))
+    graph = _own_outputs(rebuild(spelled(graph, roles), _Stored().rewrite))
     orders = _vote(graph, roles)
     _spread_orders(graph, roles, orders)
     _lay_between(graph, orders)
     graph, orders = _copy_to_layout(graph, roles, orders)
+    graph, orders = _sum_along_memory(graph, orders)
     sums = split_sums(graph, roles, orders)
     return Prepared(sums.graph, roles, sums.orders, sums.partial, sums.terms)
 
@@ -72,22 +79,32 @@ def _computed(node: Node) -> bool:
     return node.op in MAPPED | REDUCTIONS | KERNELS or node.op in ("dot", "item")
 
 
-def _store_operands(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """Products and general reshapes read memory: give them operands that lie there."""
-    if is_general_reshape(node):
-        inputs = tuple(x if _computed(x) else copy(x) for x in inputs)
-    if node.op == "dot":
-        inputs = tuple(x if _is_readable(x) else copy(x) for x in inputs)
-    if node.op in HOSTED:
-        inputs = tuple(x if _is_stored(x) else copy(x) for x in inputs)
-    return with_inputs(node, inputs)
+class _Stored:
+    """Operands that lie in memory for those operations that read it; each copy is made once."""
 
+    def __init__(self) -> None:
+        self.copies: dict[Node, Node] = {}
 
-def _is_readable(x: Node) -> bool:
-    """Whether a product can read x where it lies: stored, perhaps through a transpose."""
-    while is_view(x) and x.op in ("transpose", "reshape", "broadcast"):
-        x = x.inputs[0]
-    return _is_stored(x)
+    def rewrite(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        """The node, reading what is stored."""
+        if is_general_reshape(node):
+            inputs = tuple(x if _computed(x) else self._copy(x) for x in inputs)
+        if node.op == "dot":
+            inputs = tuple(map(self._readable, inputs))
+        if node.op in HOSTED:
+            inputs = tuple(x if _is_stored(x) else self._copy(x) for x in inputs)
+        return with_inputs(node, inputs)
+
+    def _readable(self, x: Node) -> Node:
+        """What a product can read where it lies: stored, perhaps seen through moves and windows."""
+        if _is_stored(x):
+            return x
+        if x.op in WINDOWED or (x.op == "reshape" and is_unit_reshape(x)):
+            return with_inputs(x, (self._readable(x.inputs[0]),))
+        return self._copy(x)
+
+    def _copy(self, x: Node) -> Node:
+        return self.copies.setdefault(x, copy(x))
 
 
 def _is_stored(x: Node) -> bool:
@@ -147,8 +164,8 @@ def _copy_to_layout(
             return node
         side, axis = lane_side(node, laid.get(node, natural(node)))
         operand = node.inputs[side]
-        source, labels = source_of(operand)
-        if _contiguous_axis(source, labels, laid) == axis:
+        source, terms = terms_of(operand)
+        if _contiguous_axis(source, single_loops(terms), laid) == axis:
             return node
         if source in given and all(_is_packable(node, k, laid) for k in (0, 1)):
             return node
@@ -166,12 +183,45 @@ def _copy_to_layout(
 def _is_packable(node: Node, number: int, orders: dict[Node, Order]) -> bool:
     """Whether a side of a product is a matrix with its rows or columns contiguous, of one type."""
     side = sides(node)[number]
-    source, labels = source_of(node.inputs[number])
+    source, terms = terms_of(node.inputs[number])
     matrix = len(side.inner) == 1 and len(side.free) == 1 and not side.shared
     static = isinstance(node.type.shape[-1], int) and isinstance(node.type.shape[0], int)
     dtype = node.type.dtype
     same = dtype.kind == "f" and source.type.dtype == dtype
-    return matrix and static and same and _contiguous_axis(source, labels, orders) is not None
+    return (
+        matrix
+        and static
+        and same
+        and _contiguous_axis(source, single_loops(terms), orders) is not None
+    )
+
+
+def _sum_along_memory(graph: Graph, orders: dict[Node, Order]) -> tuple[Graph, dict[Node, Order]]:
+    """Products over several axes run last over the one along which their rows lie."""
+    laid = dict(orders)
+
+    def along(old: Node, inputs: tuple[Node, ...]) -> Node:
+        node = with_inputs(old, inputs)
+        if node.op == "dot" and len(axes_of(node, "a_axes")) > 1:
+            node = _inner_order(node, laid)
+        if old in orders:
+            laid[node] = orders[old]
+        return node
+
+    return rebuild(graph, along), laid
+
+
+def _inner_order(node: Node, orders: dict[Node, Order]) -> Node:
+    side, _ = lane_side(node, orders.get(node, natural(node)))
+    source, terms = source_loops(node, 1 - side)
+    last = _contiguous_axis(source, single_loops(terms), orders)
+    a, b = sides(node)
+    rank = {k: (a.node.type.shape[axis] != 1, ~k == last) for k, axis in enumerate(a.inner)}
+    order = sorted(rank, key=rank.__getitem__)
+    if order == list(rank):
+        return node
+    a, b = (Side(x.node, tuple(x.inner[k] for k in order), x.shared) for x in (a, b))
+    return product(a, b, node)
 
 
 def _spread_orders(graph: Graph, roles: Roles, orders: dict[Node, Order]) -> None:

@@ -34,6 +34,10 @@ KERNELS: Final = RUNNING | ALONE | HOSTED | LOOPS | {JOINED}
 Label = int | None
 
 
+#: What a product reads where it lies, besides reshapes that only add or drop axes of size one.
+WINDOWED: Final = frozenset({"transpose", "broadcast", "shear"})
+
+
 def starts_of(node: Node) -> tuple[int, ...]:
     """The places at which a slice or a padding begins."""
     return axes_of(node, "starts")
@@ -80,6 +84,29 @@ def operand_labels(node: Node, labels: tuple[Label, ...]) -> tuple[Label, ...]:
     if node.op in ("shear", "unshear"):
         return tuple(None if k == node.attributes["axis"] else x for k, x in enumerate(labels))
     return view_index(node, labels, None)
+
+
+#: A position along an axis as a sum of positions times factors.
+Terms = tuple[tuple[int, int], ...]
+
+
+def terms_of(node: Node) -> tuple[Node, tuple[Terms, ...]]:
+    """What a chain of moves and windows looks at, and each of its axes in terms of the node's."""
+    terms: tuple[Terms, ...] = tuple(((k, 1),) for k in range(node.type.rank))
+    while node.op in WINDOWED or (node.op == "reshape" and is_unit_reshape(node)):
+        terms = _sheared(node, terms) if node.op == "shear" else view_index(node, terms, ())
+        node = node.inputs[0]
+    return node, terms
+
+
+def _sheared(node: Node, terms: tuple[Terms, ...]) -> tuple[Terms, ...]:
+    axis, along, stride, dilation = (
+        node.attributes[k] for k in ("axis", "along", "stride", "dilation")
+    )
+    assert isinstance(axis, int) and isinstance(along, int)
+    pairs = ((terms[axis], stride), (terms[along], dilation))
+    line = tuple((k, n * factor) for own, factor in pairs for k, n in own)  # type: ignore[operator]
+    return (*terms[:axis], line, *terms[axis + 1 :])
 
 
 def references(

@@ -42,7 +42,7 @@ class _Narrow:
         self.body = body
         self.node = nest.anchor
         sources = (source_loops(self.node, side) for side in (0, 1))
-        self.a, self.b = (Operand(body.stored[source], loops) for source, loops in sources)
+        self.a, self.b = (Operand(body.stored[source], terms) for source, terms in sources)
         inner, columns = self.a.buffer.type.shape[self.a.buffer.order[-1]], self.node.type.shape[1]
         assert isinstance(inner, int) and isinstance(columns, int)
         self.inner, self.columns = inner, columns
