@@ -104,8 +104,9 @@ def _sheared(node: Node, terms: tuple[Terms, ...]) -> tuple[Terms, ...]:
         node.attributes[k] for k in ("axis", "along", "stride", "dilation")
     )
     assert isinstance(axis, int) and isinstance(along, int)
+    assert isinstance(stride, int) and isinstance(dilation, int)
     pairs = ((terms[axis], stride), (terms[along], dilation))
-    line = tuple((k, n * factor) for own, factor in pairs for k, n in own)  # type: ignore[operator]
+    line = tuple((k, n * factor) for own, factor in pairs for k, n in own)
     return (*terms[:axis], line, *terms[axis + 1 :])
 
 

@@ -153,17 +153,19 @@ def _product_of_parts(node: Node) -> Node | None:
 
 def part(x: Node, axis: int, start: int, size: int) -> Node:
     """A part along one axis, taken where the values come from."""
-    (y, *_), shape = (*x.inputs, None), resized(x.type.shape, axis, size)
-    if y is not None and x.op == "shear" and axis != x.attributes["along"]:
+    shape = resized(x.type.shape, axis, size)
+    if x.op == "shear" and axis != x.attributes["along"]:
         return _part_of_windows(x, axis, start, size, shape)
-    if y is not None and x.op == "broadcast" and axis in axes_of(x):
-        return broadcast(part(y, axes_of(x).index(axis), start, size), shape, axes_of(x))
-    if y is not None and x.op == "pad" and set(axes_of(x, "steps")) == {1}:
-        begin, n = axes_of(x, "starts")[axis] - start, y.type.shape[axis]
+    if x.op == "broadcast" and axis in axes_of(x):
+        y = part(x.inputs[0], axes_of(x).index(axis), start, size)
+        return broadcast(y, shape, axes_of(x))
+    if x.op == "pad" and set(axes_of(x, "steps")) == {1}:
+        begin, n = axes_of(x, "starts")[axis] - start, x.inputs[0].type.shape[axis]
         if isinstance(n, int) and begin >= 0 and begin + n <= size:
-            starts = resized(axes_of(x, "starts"), axis, begin)
+            places = axes_of(x, "starts")
+            starts = (*places[:axis], begin, *places[axis + 1 :])
             attributes = {**x.attributes, "starts": starts, "shape": shape}
-            return Node("pad", (y,), x.type.with_shape(shape), attributes, x.where)
+            return Node("pad", x.inputs, x.type.with_shape(shape), attributes, x.where)
     starts = tuple(start if k == axis else 0 for k in range(x.type.rank))
     attributes = {"starts": starts, "shape": shape, "steps": (1,) * x.type.rank}
     return Node("slice", (x,), x.type.with_shape(shape), attributes, x.where)

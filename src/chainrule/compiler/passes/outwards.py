@@ -98,7 +98,7 @@ def _box(node: Node, x: Node, axes: Axes) -> Node:
     """A part or a padding: one start, size and step for each axis."""
     back = _inverse(axes)
     attributes = {k: tuple(v[a] for a in back) for k, v in node.attributes.items()}  # type: ignore[index]
-    type_ = node.type.with_shape(attributes["shape"])
+    type_ = node.type.with_shape(tuple(node.type.shape[a] for a in back))
     return turned(Node(node.op, (x,), type_, attributes, node.where), axes)  # type: ignore[arg-type]
 
 
