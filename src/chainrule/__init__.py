@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any
 
 __version__ = "0.1.0"
+
+#: When this process began to read the package, in seconds: files that changed later are not what
+#: it runs.
+_READ_AT = time.time()
 
 _HOME = {
     "grad": "chainrule.gradients.reverse",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chainrule.compiler.lower.plan import make_plan
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
-from chainrule.compiler.native.executable import Executable, gathered_inputs
+from chainrule.compiler.native.executable import Executable
+from chainrule.compiler.native.interface import gathered_inputs
 from chainrule.compiler.pipeline import compile_graph, simplify
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import BATCH, ArrayType

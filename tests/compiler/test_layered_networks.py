@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,8 @@ class Descent:
 
     def run(self, threads: int, target: Any = None) -> list[np.ndarray]:
         """Losses and parameters after the steps."""
-        program = self.step.executable
-        executable = Executable(program.plan, target or program.target)
+        program = self.step.executable.program
+        executable = Executable(replace(program, target=target or program.target))
         executable.set_state(self.carried.leaves)
         step = self.step
         same = Step(executable, step.constants, step.gathered, step.draws, step.recorded)

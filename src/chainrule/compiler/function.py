@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.native.executable import Executable, shareable
+from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph, plain_roles
 from chainrule.compiler.quick import (
@@ -38,7 +38,7 @@ class _Compiled:
     def __call__(self, leaves: list[np.ndarray]) -> Any:
         outputs = [
             np.empty(sized(node.type.shape), node.type.dtype)
-            for node in self.executable.plan.graph.outputs
+            for node in self.executable.graph.outputs
         ]
         self.executable.run([*leaves, *self.constants], outputs, threads=self.threads)
         return unflatten(self.structure, [y if y.shape else y[()] for y in outputs])
@@ -114,5 +114,5 @@ def _build(
     traced = trace_types(on_leaves, types)
     executable = compile_graph(traced.graph, plain_roles(traced.graph))
     constants = tuple(np.array(_plain(x)) for x in traced.constants)  # as they are now
-    count = choose(threads, shareable(executable.plan, 0))
+    count = choose(threads, executable.shareable(0))
     return _Compiled(executable, constants, traced.structure, count)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Final
 
-from chainrule.compiler.lower.plan import make_plan
+from chainrule.compiler.lower.plan import Plan, make_plan
 from chainrule.compiler.lower.roles import Roles, plain_roles
-from chainrule.compiler.native.executable import Executable
+from chainrule.compiler.native.executable import Executable, Program
+from chainrule.compiler.native.source import Unchanged
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.passes.bodies import everywhere
 from chainrule.compiler.passes.correlate import correlate
@@ -57,8 +59,16 @@ def simplify(graph: Graph, stages: Stages | None = None) -> Graph:
 
 
 def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> Executable:
-    """Graph to native loop: passes, loop nests, machine code."""
-    return Executable(make_plan(simplify(graph), roles), target or host())
+    """Graph to native loop: passes, loop nests, machine code; or as it was kept on the disk."""
+    return Executable(Program(graph, roles, target or host(), planned, _AS_READ))
 
 
-__all__ = ["PASSES", "Stages", "compile_graph", "plain_roles", "simplify"]
+def planned(graph: Graph, roles: Roles) -> Plan:
+    """Graph to loop nests, through all passes."""
+    return make_plan(simplify(graph), roles)
+
+
+#: The compiler that this process runs, taken when all of it had been read.
+_AS_READ: Final = Unchanged()
+
+__all__ = ["PASSES", "Stages", "compile_graph", "plain_roles", "planned", "simplify"]

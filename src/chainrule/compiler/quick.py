@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.native.executable import Executable, operations
+from chainrule.compiler.native.executable import Executable
 from chainrule.ir.types import sized
 from chainrule.tracing.trees import unflatten
 
@@ -64,7 +64,7 @@ class Quick:
     def __init__(
         self, executable: Executable, constants: Sequence[np.ndarray], structure: Any
     ) -> None:
-        graph = executable.plan.graph
+        graph = executable.graph
         arrays = [
             np.zeros(sized(node.type.shape), node.type.dtype)
             for node in (*graph.inputs, *graph.outputs)
@@ -112,7 +112,7 @@ class Straight:
     def __init__(
         self, executable: Executable, constants: Sequence[np.ndarray], structure: Any, threads: int
     ) -> None:
-        graph = executable.plan.graph
+        graph = executable.graph
         count = len(graph.inputs) - len(constants)
         # A number has a place of its own, which is not used where an array is given.
         self._own = [np.zeros(1, node.type.dtype) for node in graph.inputs[:count]]
@@ -162,10 +162,10 @@ def address_of(x: np.ndarray) -> int:
 
 def is_small(executable: Executable, constants: Sequence[np.ndarray]) -> bool:
     """Whether a program is called more quickly this way."""
-    graph = executable.plan.graph
+    graph = executable.graph
     moved = [n.type for n in (*graph.inputs[: len(graph.inputs) - len(constants)], *graph.outputs)]
     total = sum(int(np.prod(sized(t.shape))) * t.dtype.itemsize for t in moved)
-    return total <= _SMALL and operations(executable.plan, 0) <= _SHORT
+    return total <= _SMALL and executable.operations(0) <= _SHORT
 
 
 Quicks = dict[tuple[Any, ...], Callable[[tuple[Any, ...]], Any]]

@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
-from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.evaluation.examples import Examples
@@ -41,7 +40,7 @@ class Evaluator:
         self._executable = compile_graph(traced.graph, Roles(tuple(roles), outputs))
         self._type = traced.graph.outputs[0].type
         block = min(BLOCK, examples.rows)
-        self.threads = choose(threads, operations(self._executable.plan, block))
+        self.threads = choose(threads, self._executable.operations(block))
 
     def blocks(self, params: list[np.ndarray], examples: Examples) -> list[tuple[int, np.ndarray]]:
         """(rows, result) for each block of the examples, in order."""

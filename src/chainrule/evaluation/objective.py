@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
-from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.errors import TrainingError
@@ -217,7 +216,7 @@ class BlockMeans:
         block = min(BLOCK, examples.rows)
         # One in eight of what a step of a descent is shared for: a few calls do not learn, as a
         # descent does, that another process has taken the second processor.
-        self._threads = choose(threads, operations(self._executable.plan, block) / 8)
+        self._threads = choose(threads, self._executable.operations(block) / 8)
 
     def means(self, state: Leaves, examples: Examples) -> list[np.ndarray]:
         """Σ over blocks / Σ weights; of means over a block, weighted by its rows."""

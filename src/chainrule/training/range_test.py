@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
 from chainrule.errors import TrainingError
 from chainrule.evaluation.examples import Examples, take_examples
@@ -144,7 +143,7 @@ def _walk(
     step = compile_step(traced, carried, examples, size < examples.rows, rated)
     most = max(steps, _TRIAL)
     cursor = Cursor(order, examples.rows, most * size // examples.rows + most, seed)
-    threads = choose(threads, operations(step.executable.plan, size))
+    threads = choose(threads, step.executable.operations(size))
     return _Walk(step, carried, examples, cursor, size, threads, _shares(optimizer, rated))
 
 

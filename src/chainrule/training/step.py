@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.compiler.lower.roles import InputRole, OutputRole, Roles
-from chainrule.compiler.native.executable import Executable, gathered_inputs
+from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.errors import ShapeError, TrainingError
 from chainrule.evaluation.examples import Examples
@@ -251,7 +251,7 @@ def compile_step(
     outputs = (*states, *[OutputRole("scalar")] * len(records))
     executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs))
     executable.set_state(carried.leaves)
-    gathered = [k - count for k in gathered_inputs(executable.plan)]
+    gathered = [k - count for k in executable.gathered]
     constants = [np.ascontiguousarray(c) for c in traced.constants]
     recorded = [node.type.dtype for node in records]
     return Step(executable, constants, gathered, draws, recorded)

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import available, choose
 from chainrule.diagnosis.rule import rule_of
 from chainrule.errors import TrainingError
@@ -146,9 +145,9 @@ def _loop(
     store: Store | None, max_time: float | None,
 ) -> Loop:  # fmt: skip
     """The loop of a descent, with whom it tells and what it is told."""
-    plan, first = descent.step.executable.plan, descent.deciding.first_batch
+    first = descent.deciding.first_batch
     advice = Advice(job.objective(threads), rule_of(job.optimizer))
-    row = operations(plan, first) / first
+    row = descent.step.executable.operations(first) / first
     interval = check_interval(descent.cursor.n, descent.cursor.epochs, row)
     guess = choose(threads, row * descent.deciding.batch)
     chosen = pace(threads, guess, available())

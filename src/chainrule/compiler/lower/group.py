@@ -37,7 +37,7 @@ from chainrule.ir.types import Batch, Shape, Size
 
 Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check"]
 #: The operand that holds places, for the operations that read or write there.
-_PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
+PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
 #: What makes places that are there.
 _SURE: Final = frozenset({"argsort", "argcummax"})
 
@@ -299,8 +299,8 @@ class _Cutter:
 def _doubtful_places(graph: Graph) -> Iterator[tuple[Node, Size, str]]:
     """Arrays of places that data might have made wrong, the size they must be below, the line."""
     for node in graph.nodes:
-        if node.op in _PLACES:
-            places = node.inputs[_PLACES[node.op]]
+        if node.op in PLACES:
+            places = node.inputs[PLACES[node.op]]
             taken = node.inputs[0].type.shape
             size = taken[shared_axes(node)] if node.op == "take" else node.attributes["size"]
             assert isinstance(size, int | Batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from chainrule.compiler.lower.buffers import Buffer, Memory, assign, itemsize
 from chainrule.compiler.lower.group import cut
@@ -20,6 +21,32 @@ from chainrule.compiler.lower.schedule import (
 from chainrule.ir.graph import Graph, Node
 
 _LINE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Buffers, each with the first and the last phase in which it is needed."""
+
+    buffers: tuple[tuple[Buffer, tuple[int, int]], ...]
+
+    def offsets(self, batch: int) -> tuple[dict[int, int], int]:
+        """Byte offsets of the buffers by slot for one batch, and the bytes of them all.
+
+        Buffers that no phase needs at the same time share memory. First fit by size.
+        """
+        placed: list[tuple[int, int, tuple[int, int]]] = []
+        offsets: dict[int, int] = {}
+        sized = [(_bytes(buffer, batch), buffer.slot, life) for buffer, life in self.buffers]
+        for size, slot, life in sorted(sized, key=lambda each: (-each[0], each[1])):
+            offset = _first_fit(placed, size, life)
+            placed.append((offset, size, life))
+            offsets[slot] = offset
+        return offsets, max((a + n for a, n, _ in placed), default=0)
+
+
+def _bytes(buffer: Buffer, batch: int) -> int:
+    size = buffer.elements(batch) * itemsize(buffer)
+    return -(-size // _LINE) * _LINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +72,16 @@ class Plan:
         pairs = zip(self.graph.inputs, self.roles.inputs, strict=True)
         return [self.memory.of[node] for node, role in pairs if role == "state"]
 
+    @cached_property
+    def scratch(self) -> Scratch:
+        """The buffers that are ours alone for a while."""
+        return Scratch(
+            tuple((self.memory.buffers[slot], life) for slot, life in self.lives.items())
+        )
+
     def offsets(self, batch: int) -> tuple[dict[int, int], int]:
-        """Byte offsets of the scratch buffers for one batch, and the bytes of them all.
-
-        Buffers that no phase needs at the same time share memory. First fit by size.
-        """
-        placed: list[tuple[int, int, tuple[int, int]]] = []
-        offsets: dict[int, int] = {}
-        sized = [(self._bytes(slot, batch), slot) for slot in self.lives]
-        for size, slot in sorted(sized, key=lambda pair: (-pair[0], pair[1])):
-            offset = _first_fit(placed, size, self.lives[slot])
-            placed.append((offset, size, self.lives[slot]))
-            offsets[slot] = offset
-        return offsets, max((a + n for a, n, _ in placed), default=0)
-
-    def _bytes(self, slot: int, batch: int) -> int:
-        buffer = self.memory.buffers[slot]
-        size = buffer.elements(batch) * itemsize(buffer)
-        return -(-size // _LINE) * _LINE
+        """Byte offsets of the scratch buffers for one batch, and the bytes of them all."""
+        return self.scratch.offsets(batch)
 
     def __str__(self) -> str:
         lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ class Clocked(Executable):
     """
 
     def __init__(self, like: Executable) -> None:
-        super().__init__(like.plan, like.target, clocked=True)
+        super().__init__(replace(like.program, planned=lambda *_: like.plan, clocked=True))
         self.set_state(like.get_state())
         self.stamps = np.zeros((0, 0, 0), np.int64)
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from chainrule.compiler.lower.buffers import GRANULE, Buffer, itemsize
-from chainrule.compiler.lower.loops import effort_of
-from chainrule.compiler.lower.plan import Plan, all_plans
+from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.native import kept
 from chainrule.compiler.native.host import HostCall
-from chainrule.compiler.native.jit import assemble
-from chainrule.compiler.native.program import (
-    checks,
-    gathered_buffers,
-    hosted,
-    panel_bytes,
-    words_of,
-    write_module,
-)
+from chainrule.compiler.native.interface import Interface, interface_of
+from chainrule.compiler.native.jit import MachineCode, assemble
+from chainrule.compiler.native.program import write_module
+from chainrule.compiler.native.source import Unchanged
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.threads import run_together
-from chainrule.ir.graph import Node
+from chainrule.ir.graph import Graph
 from chainrule.ir.types import sized
 from chainrule.ops.index import outside_error
 
@@ -37,34 +35,100 @@ def aligned(count: int) -> np.ndarray:
     return raw[skip : skip + count]
 
 
-class Executable:
-    """The native form of a plan. One run at a time: ``lock`` is held while it lasts."""
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What is to be compiled. Its plan and its text are made when somebody asks for them.
 
-    def __init__(self, plan: Plan, target: Target, clocked: bool = False) -> None:
-        self.plan = plan
-        self.target = target
-        self.text = write_module(plan, target, clocked)
-        self._code = assemble(self.text, target)
-        self._words = words_of(plan)
+    ``planned`` makes the plan of a graph, by the compiler as it was read, ``compiler``.
+    ``clocked``: with readings of the clock between nests.
+    """
+
+    graph: Graph
+    roles: Roles
+    target: Target
+    planned: Callable[[Graph, Roles], Plan]
+    compiler: Unchanged
+    clocked: bool = False
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Nests in phases, and where everything lies."""
+        return self.planned(self.graph, self.roles)
+
+    @cached_property
+    def text(self) -> str:
+        """The module as LLVM text."""
+        return write_module(self.plan, self.target, self.clocked)
+
+    def assemble(self) -> tuple[Interface, MachineCode]:
+        """The program as it was kept on the disk, or made now."""
+        key = self._key()
+        found = kept.read(key, self.target) if key else None
+        if found is not None:
+            return found
+        made = interface_of(self.plan, self.target), assemble(self.text, self.target)
+        if key:
+            kept.write(key, made[0], self.text, self.target)
+        return made
+
+    def _key(self) -> str | None:
+        if self.clocked:
+            return None
+        return kept.key_of(self.graph, self.roles, self.target, self.compiler)
+
+
+class Executable:
+    """The native form of a program. One run at a time: ``lock`` is held while it lasts."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.interface, self._code = program.assemble()
+        self._words = self.interface.words
         self._table = np.zeros(self._words.count, np.int64)
         self._barrier = aligned(_LINE)
         self._scratch = aligned(0)
-        self._panel_bytes = panel_bytes(plan, target)
         self._panels = aligned(0)
         self._batch = -1
         self._kept: dict[int, Any] = {}
         self.lock = threading.Lock()
         self._fault = aligned(_LINE).view(np.int64)
-        self._hosts = [HostCall(node, buffers) for node, buffers in _host_arrays(plan)]
+        self._hosts = [HostCall(node, buffers) for node, buffers in self.interface.hosts]
         for k, host in enumerate(self._hosts):
             self._table[self._words.host(k)] = host.address
-        self._slots = _caller_slots(plan)
         self._places = self._table.data
         self._table_address = self._table.ctypes.data
-        self._may_fail = bool(self._hosts or checks(plan))
-        for buffer in plan.state_buffers():
+        self._may_fail = bool(self._hosts or self.interface.checks)
+        for buffer in self.interface.state:
             memory = aligned(buffer.elements(1) * itemsize(buffer))
             self._point(buffer.slot, memory)
+
+    @property
+    def graph(self) -> Graph:
+        """What was compiled."""
+        return self.program.graph
+
+    @property
+    def plan(self) -> Plan:
+        """Nests in phases: worked out anew where the program was found on the disk."""
+        return self.program.plan
+
+    @property
+    def text(self) -> str:
+        """The module as LLVM text, to be read."""
+        return self.program.text
+
+    @property
+    def gathered(self) -> tuple[int, ...]:
+        """The positions of the inputs that are gathered and read."""
+        return self.interface.gathered
+
+    def operations(self, batch: int) -> float:
+        """Multiplications and additions of one step, products and stored elements counted."""
+        return self.interface.effort(batch).total
+
+    def shareable(self, batch: int) -> float:
+        """Those of them that threads can share: short steps of a loop are done by one."""
+        return self.interface.effort(batch).shared
 
     def _point(self, place: int, array: np.ndarray) -> None:
         self._table[place] = array.ctypes.data
@@ -74,13 +138,13 @@ class Executable:
 
     def set_state(self, arrays: Sequence[np.ndarray]) -> None:
         """Copy the caller's arrays into ours."""
-        for buffer, array in zip(self.plan.state_buffers(), arrays, strict=True):
+        for buffer, array in zip(self.interface.state, arrays, strict=True):
             for view, part in state_views(buffer, self._kept[buffer.slot]):
                 view[...] = array[part]
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of our arrays, row-major."""
-        return [self._copied(buffer) for buffer in self.plan.state_buffers()]
+        return [self._copied(buffer) for buffer in self.interface.state]
 
     def _copied(self, buffer: Buffer) -> np.ndarray:
         array = np.empty(sized(buffer.type.shape), buffer.type.dtype)
@@ -118,7 +182,7 @@ class Executable:
             try:
                 run_together(self._code.call, self._table.ctypes.data, threads)
             finally:  # the caller's arrays are the caller's to keep alive
-                self._kept = {b.slot: self._kept[b.slot] for b in self.plan.state_buffers()}
+                self._kept = {b.slot: self._kept[b.slot] for b in self.interface.state}
             self._raise_what_went_wrong(batch)
 
     def run_at(self, addresses: Sequence[int], threads: int) -> None:
@@ -126,7 +190,7 @@ class Executable:
 
         To be called with ``lock`` taken.
         """
-        for slot, address in zip(self._slots, addresses, strict=True):
+        for slot, address in zip(self.interface.slots, addresses, strict=True):
             self._places[slot] = address
         if threads > 1:
             self._barrier[:] = 0
@@ -163,7 +227,7 @@ class Executable:
         """Write the addresses and the numbers of a run into the table."""
         self._make_room(batch)
         words = self._words
-        for slot, array in zip(self._slots, [*inputs, *outputs], strict=True):
+        for slot, array in zip(self.interface.slots, [*inputs, *outputs], strict=True):
             self._point(slot, array)
         for k, array in enumerate(rows):
             self._point(words.source(k), array)
@@ -183,17 +247,16 @@ class Executable:
         for host in self._hosts:
             host.error = None
         if number:
-            check = checks(self.plan)[number - 1].anchor
-            assert check is not None
-            (size,) = sized((check.attributes["size"],), batch)  # type: ignore[arg-type]
-            raise outside_error(place - size if place < 0 else place, size, check.where)
+            limit, where = self.interface.checks[number - 1]
+            (size,) = sized((limit,), batch)
+            raise outside_error(place - size if place < 0 else place, size, where)
         if errors:
             raise errors[0]
 
     def _make_panels(self, threads: int) -> None:
         """Memory in which each thread packs its blocks."""
-        if threads * self._panel_bytes > len(self._panels):
-            self._panels = aligned(threads * self._panel_bytes)
+        if threads * self.interface.panel_bytes > len(self._panels):
+            self._panels = aligned(threads * self.interface.panel_bytes)
             self._table[self._words.place("panels")] = self._panels.ctypes.data
 
     def _make_room(self, batch: int) -> None:
@@ -202,8 +265,8 @@ class Executable:
             return
         places: dict[int, int] = {}
         total = 0
-        for k, plan in enumerate(all_plans(self.plan)):
-            offsets, size = plan.offsets(batch)
+        for k, scratch in enumerate(self.interface.scratch):
+            offsets, size = scratch.offsets(batch)
             first = self._words.region(k - 1) if k else 0
             places.update({first + slot: total + offset for slot, offset in offsets.items()})
             total += size
@@ -231,36 +294,3 @@ def state_views(
         sizes = list(shape)
         sizes[inner] = part[inner].stop - begin
         yield np.ndarray(sizes, dtype, memory, place, strides), tuple(part)
-
-
-def _caller_slots(plan: Plan) -> list[int]:
-    """Where the addresses of the caller's inputs and outputs stand, in order."""
-    graph, roles = plan.graph, plan.roles
-    inputs = zip(graph.inputs, roles.inputs, strict=True)
-    outputs = zip(graph.outputs, roles.outputs, strict=True)
-    owned = [node for node, role in inputs if role in ("array", "scalar")]
-    owned += [node for node, role in outputs if role.kind != "state"]
-    return [plan.memory.of[node].slot for node in owned]
-
-
-def _host_arrays(plan: Plan) -> list[tuple[Node, list[Buffer]]]:
-    """Each operation that NumPy does, and the arrays that it reads and writes."""
-    memory = {root: each.memory for each in all_plans(plan) for root in each.memory.of}
-    nodes = [nest.anchor for nest in hosted(plan) if nest.anchor]
-    return [(node, [memory[node].of[x] for x in (*node.inputs, node)]) for node in nodes]
-
-
-def gathered_inputs(plan: Plan) -> list[int]:
-    """The positions of the inputs that are gathered and read."""
-    slots = {buffer.slot for buffer in gathered_buffers(plan)}
-    return [k for k, node in enumerate(plan.graph.inputs) if plan.memory.of[node].slot in slots]
-
-
-def operations(plan: Plan, batch: int) -> float:
-    """Multiplications and additions of one step, products and stored elements counted."""
-    return effort_of(plan.graph, batch).total
-
-
-def shareable(plan: Plan, batch: int) -> float:
-    """Those of them that threads can share: short steps of a loop are done by one."""
-    return effort_of(plan.graph, batch).shared

@@ -46,6 +46,12 @@ def _engine(module: Any, target: Target) -> Any:
     return llvm.create_mcjit_compiler(module, machine(target), use_lmm=True)
 
 
+def link(code: bytes, target: Target) -> MachineCode:
+    """Machine code as it was kept, ready to be called."""
+    engine = _loaded(code, target)
+    return MachineCode(RUN(engine.get_function_address("run")), engine)
+
+
 def _compiled(text: str, target: Target, key: str) -> Any:
     """Parse, verify, generate and finish; the code is kept on the disk."""
     module = llvm.parse_assembly(text)

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.native.executable import operations
 from chainrule.compiler.native.threads import choose
 from chainrule.training.job import Job
 from chainrule.training.keys import noise_keys
@@ -40,7 +39,7 @@ class Watched:
         cursor = self._descent.cursor
         first = self._descent.deciding.first_batch
         self._planned = PlannedRates(job.optimizer, cursor.all_left(self._descent.place, first))
-        each = operations(self._descent.step.executable.plan, first)
+        each = self._descent.step.executable.operations(first)
         self._threads = choose(None, each)
         self.batch, self.steps = first, self._descent.steps
 

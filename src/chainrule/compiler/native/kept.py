@@ -1,0 +1,49 @@
+"""Programs kept on disk under the hash of their graph: no plan is made, no text is written.
+
+Beside the code, which lies under the hash of its text, lies what its callers must know of it. It is
+found again only by the very compiler that wrote it, on the same machine (``source``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import astuple
+
+import numpy as np
+
+from chainrule.compiler.lower.group import PLACES
+from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.native import cache, source
+from chainrule.compiler.native.interface import Interface, from_json, to_json
+from chainrule.compiler.native.jit import MachineCode, link
+from chainrule.compiler.native.target import Target
+from chainrule.ir.graph import Graph
+
+
+def key_of(graph: Graph, roles: Roles, target: Target, compiler: source.Unchanged) -> str | None:
+    """The hash of all that decides a program; None where it is not kept."""
+    if cache.folder() is None or source.version() is None:
+        return None
+    ops = {node.op for node in graph.nodes}
+    if not compiler.holds(ops):
+        return None
+    # The line of a place that may be wrong is part of what the caller must know.
+    lines = [node.where for node in graph.nodes] if ops & PLACES.keys() else []
+    parts = (source.version(), np.__version__, astuple(roles), lines, str(graph))
+    return cache.key_of(hashlib.sha256(repr(parts).encode()).hexdigest(), target)
+
+
+def read(key: str, target: Target) -> tuple[Interface, MachineCode] | None:
+    """A program that was kept, ready to be called."""
+    content = cache.read(key)
+    if content is None:
+        return None
+    interface, name = from_json(content)
+    code = cache.read(name)
+    return None if code is None else (interface, link(code, target))
+
+
+def write(key: str, interface: Interface, text: str, target: Target) -> None:
+    """Keep what must be known of a program whose code is kept already."""
+    if interface.is_text:
+        cache.write(key, to_json(interface, cache.key_of(text, target)))
