@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from chainrule.compiler.native.threads import available, choose
+from chainrule.compiler.native.limits import available
+from chainrule.compiler.native.threads import choose
 from chainrule.diagnosis.rule import rule_of
 from chainrule.errors import TrainingError
 from chainrule.optim import BatchSchedule

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chainrule.compiler.native import threads
-from chainrule.compiler.native.threads import WORTH_SHARING, available, choose, run_together
+from chainrule.compiler.native.limits import available
+from chainrule.compiler.native.threads import WORTH_SHARING, choose, run_together
 
 #: Seconds after which a team that has not met never will.
 PATIENCE = 10.0

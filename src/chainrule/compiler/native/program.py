@@ -39,7 +39,8 @@ from chainrule.compiler.native.values import Body
 
 #: Words behind the buffers' addresses: numbers of the run, then the addresses of gathered arrays.
 WORDS: Final = ("batch", "steps", "order", "barrier", "fault", "panels", "stamps")
-_SPINS: Final = 2000
+#: Looks at the barrier, some 10 µs, before a waiting thread lets others have its processor.
+_SPINS: Final = 300
 #: How a processor is told that a loop waits, by the beginning of its triple.
 _PAUSE: Final = {
     "x86_64": "call void @llvm.x86.sse2.pause()",

@@ -8,15 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+from chainrule.compiler.native.limits import available
+
 #: A step of fewer operations than this is faster on one thread: a barrier costs microseconds.
 WORTH_SHARING = 8_000_000
-
-
-def available() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose(threads: int | None, operations: float) -> int:
