@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from chainrule.compiler.native.target import host
-from chainrule.compiler.native.threads import available
+from chainrule.compiler.native.limits import available
 
 _CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 _GROUPS: Final = Path("/sys/fs/cgroup")
