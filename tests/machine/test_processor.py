@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.machine.processor import caches, in_bytes, processor, quota
+from chainrule.machine.processor import caches, in_bytes, processor
 
 
 def folder_of(path, name, **files):
@@ -32,32 +32,6 @@ def test_where_the_system_tells_nothing_two_caches_are_assumed(tmp_path):
 @pytest.mark.parametrize(("text", "count"), [("48K", 48 << 10), ("2M\n", 2 << 20), ("512", 512)])
 def test_sizes_have_units(text, count):
     assert in_bytes(text) == count
-
-
-def test_the_smallest_grant_of_the_groups_around_a_process_counts(tmp_path):
-    own = tmp_path / "cgroup"
-    own.write_text("0::/outer/inner\n")
-    groups = tmp_path / "fs"
-    folder_of(groups, "outer", cpu_max="150000 100000\n")
-    folder_of(groups, "outer/inner", cpu_max="max 100000\n")
-    assert quota(groups, own) == 1.5
-
-
-def test_the_first_version_of_groups_counts_too(tmp_path):
-    own = tmp_path / "cgroup"
-    own.write_text("4:cpu,cpuacct:/job\n")
-    folder = folder_of(tmp_path / "fs", "cpu/job")
-    (folder / "cpu.cfs_quota_us").write_text("50000\n")
-    (folder / "cpu.cfs_period_us").write_text("100000\n")
-    assert quota(tmp_path / "fs", own) == 0.5
-
-
-def test_without_a_limit_there_is_no_quota(tmp_path):
-    own = tmp_path / "cgroup"
-    own.write_text("0::/\n")
-    folder_of(tmp_path, "fs", cpu_max="max 100000\n")
-    assert quota(tmp_path / "fs", own) is None
-    assert quota(tmp_path / "none", tmp_path / "nothing") is None
 
 
 def test_this_processor_has_a_name_and_at_least_one_core_and_cache():

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from chainrule.compiler.native.limits import processors, share_of_time
 from chainrule.compiler.native.target import host
-from chainrule.compiler.native.limits import available
 
 _CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
-_GROUPS: Final = Path("/sys/fs/cgroup")
 _UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
 
@@ -51,7 +49,8 @@ class Processor:
 @cache
 def processor() -> Processor:
     """The processor of this machine."""
-    return Processor(_name(), os.cpu_count() or 1, available(), quota(), caches(_CACHES), _memory())
+    cores, quota = os.cpu_count() or 1, share_of_time()
+    return Processor(_name(), cores, processors(), quota, caches(_CACHES), _memory())
 
 
 def _name() -> str:
@@ -89,37 +88,3 @@ def in_bytes(text: str) -> int:
     if text and text[-1] in _UNITS:
         return int(text[:-1]) << _UNITS[text[-1]]
     return int(text)
-
-
-# -- what a container grants ---------------------------------------------------------------------
-
-
-def quota(groups: Path = _GROUPS, own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """Processors' worth of time by the control groups of Linux, of either version."""
-    if sys.platform != "linux":
-        return None
-    found = [_of_group(folder) for folder in _folders(groups, own)]
-    return min((grant for grant in found if grant is not None), default=None)
-
-
-def _folders(groups: Path, own: Path) -> list[Path]:
-    """The folders of this process's group and of those around it."""
-    found = [groups, groups / "cpu"]
-    with suppress(OSError):
-        for line in own.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            base = groups / "cpu" if "cpu" in controllers.split(",") else groups
-            inner = base / path.strip("/")
-            found += [inner, *(p for p in inner.parents if base in p.parents)]
-    return list(dict.fromkeys(found))
-
-
-def _of_group(folder: Path) -> float | None:
-    with suppress(OSError, ValueError):
-        granted, period = (folder / "cpu.max").read_text().split()
-        return None if granted == "max" else int(granted) / int(period)
-    with suppress(OSError, ValueError, ZeroDivisionError):
-        granted = (folder / "cpu.cfs_quota_us").read_text()
-        period = (folder / "cpu.cfs_period_us").read_text()
-        return int(granted) / int(period) if int(granted) > 0 else None
-    return None

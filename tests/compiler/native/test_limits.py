@@ -51,7 +51,7 @@ def test_the_narrowest_limit_of_a_process_s_groups_holds(name, tmp_path):
 @pytest.mark.parametrize(("share", "expected"), [(None, 8), (2.9, 2), (0.5, 1), (100.0, 8)])
 def test_threads_are_whole_processors_and_at_least_one(share, expected, monkeypatch):
     """A thread on half a processor stops the other at every barrier."""
-    monkeypatch.setattr(limits, "_processors", lambda: 8)
+    monkeypatch.setattr(limits, "processors", lambda: 8)
     monkeypatch.setattr(limits, "share_of_time", lambda: share)
     assert available() == expected
 

@@ -22,12 +22,13 @@ _OWN: Final = Path("/proc/self/cgroup")
 
 def available() -> int:
     """Threads that this process can run at once: processors it may use, or its share of time."""
-    count = _processors()
+    count = processors()
     share = share_of_time()
     return count if share is None else max(1, min(count, int(share)))
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Those that the process's affinity mask names."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
