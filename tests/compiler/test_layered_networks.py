@@ -33,6 +33,15 @@ def convolutional(rng: np.random.Generator) -> tuple[Any, tuple[int, ...]]:
     return model, (2, 12, 10)
 
 
+def one_channel(rng: np.random.Generator) -> tuple[Any, tuple[int, ...]]:
+    model = nn.Sequential(
+        nn.Conv2d.init(1, 17, 3, rng=rng, padding=1), nn.relu,
+        nn.Conv2d.init(17, 4, (2, 3), rng=rng, dilation=(2, 1), padding=(1, 2)), nn.gelu,
+        nn.MaxPool(2), nn.Flatten(), nn.Linear.init(4 * 5 * 5, 3, rng=rng),
+    )  # fmt: skip
+    return model, (1, 11, 9)
+
+
 def strided(rng: np.random.Generator) -> tuple[Any, tuple[int, ...]]:
     model = nn.Sequential(
         nn.Conv2d.init(3, 6, 3, rng=rng, stride=2, padding=1), nn.relu,
@@ -48,7 +57,12 @@ def transformer(rng: np.random.Generator) -> tuple[Any, tuple[int, ...]]:
     return nn.Sequential(block, mean_places, nn.Linear.init(24, 3, rng=rng)), (7, 24)
 
 
-NETWORKS = {"convolutional": convolutional, "strided": strided, "transformer": transformer}
+NETWORKS = {
+    "convolutional": convolutional,
+    "one channel": one_channel,
+    "strided": strided,
+    "transformer": transformer,
+}
 
 
 class Descent:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chainrule.compiler.lower.contraction import lane_side, operand_loops
+from chainrule.compiler.lower.contraction import flat_rows, rows_axes
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.types import BATCH, Size
 
 
@@ -20,6 +19,7 @@ def share_finely(nests: Iterable[Nest]) -> frozenset[Size]:
     """The lengths of which single rows are shared out; nests that cannot are left to one thread."""
     by_length: dict[Size, list[Nest]] = {}
     for nest in nests:
+        nest.alone = nest.kind == "dot" and nest.order[0] in flat_rows(nest)
         if nest.shares:
             by_length.setdefault(nest.shape[nest.order[0]], []).append(nest)
     fine = frozenset(size for size, found in by_length.items() if _is_fine(size, found))
@@ -53,7 +53,4 @@ def _is_little(nest: Nest) -> bool:
 def _tiles_along_rows(nest: Nest) -> bool:
     """Whether a product's tiles, of heights chosen for whole granules, run along the rows."""
     assert nest.anchor is not None
-    side, _ = lane_side(nest.anchor, nest.order)
-    shared = len(sides(nest.anchor)[0].shared)
-    free = [k for k in operand_loops(nest.anchor)[1 - side] if k >= shared]
-    return free[-1] == nest.order[0]
+    return rows_axes(nest.anchor, nest.order)[-1] == nest.order[0]

@@ -9,7 +9,7 @@ from chainrule.compiler.lower.buffers import Buffer, Extent
 from chainrule.compiler.lower.contraction import (
     Loop,
     lane_side,
-    operand_loops,
+    rows_axes,
     single_loops,
     source_loops,
 )
@@ -74,7 +74,7 @@ def operands_of(nest: Nest, stored: Mapping[Node, Buffer]) -> tuple[Operand, Ope
     assert node is not None
     side, _ = lane_side(node, nest.order)
     one = sides(node)[0]
-    rows = [k for k in operand_loops(node)[1 - side] if k >= len(one.shared)][-1]
+    rows = rows_axes(node, nest.order)[-1]
     by_rows, by_lanes = (_operand(stored, node, k) for k in (1 - side, side))
     return by_rows, by_lanes, one.sizes(one.inner), rows
 

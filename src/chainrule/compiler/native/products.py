@@ -15,12 +15,14 @@ from math import prod
 from typing import Final
 
 from chainrule.compiler.lower.buffers import itemsize
+from chainrule.compiler.lower.contraction import flat_rows
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.native.blocking import blocking_of, rows_at_once
 from chainrule.compiler.native.blocks import Blocks
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.loops import HIGH, LOW
 from chainrule.compiler.native.operands import operands_of
+from chainrule.compiler.native.over_examples import FlatTiles, TilesByExample, sums_by_example
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.tiles import Strips, Tiles
 from chainrule.compiler.native.values import Body
@@ -42,11 +44,15 @@ def write_product(body: Body, nest: Nest, target: Target) -> bool:
     axis of the other operand; all other axes are loops around the tiles.
     """
     by_rows, by_lanes, inner, rows = operands_of(nest, body.stored)
-    outer = [k for k in nest.order[:-1] if k != rows]
-    tiles = Tiles(body, nest, by_rows, by_lanes, inner, rows)
+    flat = flat_rows(nest)
+    outer = [k for k in nest.order[:-1] if k != rows and k not in flat]
+    tiles = (FlatTiles if flat else Tiles)(body, nest, by_rows, by_lanes, inner, rows)
     blocking = blocking_of(nest, body.stored, target)
     if blocking:
         _around(tiles, outer, Blocks(tiles, blocking).write)
+    elif sums_by_example(tiles):
+        over = TilesByExample(body, nest, by_rows, by_lanes, inner, rows)
+        over.write(lambda: _around(over, outer, lambda: _write_columns(over, target)))
     else:
         _around(tiles, outer, lambda: _in_parts(tiles, target))
     return blocking is not None

@@ -48,6 +48,15 @@ def heights_of(rows: Size, most: int) -> list[int]:
     return [most, *(h for h in (4, 1) if h < most)]
 
 
+def even_heights(rows: int, most: int) -> list[int]:
+    """The heights of tiles for all rows of an axis, as equal as they can be."""
+    if not rows:
+        return []
+    height = -(-rows // -(-rows // most))
+    rest = rows % height
+    return [height, rest] if rest else [height]
+
+
 @dataclass(frozen=True, slots=True)
 class Strips:
     """Strips of one width, side by side; ``valid`` lanes of the last vector exist (None: all)."""
@@ -125,7 +134,9 @@ class Tiles:
         """This thread's rows in tiles of falling heights."""
         e = self.body.e
         low, high = self.range
-        for height in heights_of(self.nest.shape[self.rows_axis], most):
+        rows, shared = self.nest.shape[self.rows_axis], self.rows_axis == self.nest.order[0]
+        even = isinstance(rows, int) and not shared
+        for height in even_heights(rows, most) if even else heights_of(rows, most):  # type: ignore[arg-type]
             end = self.body.plus(high, e.i64(1 - height))
 
             def tile(row: Val, _: list[Val], height: int = height) -> list[Val]:
