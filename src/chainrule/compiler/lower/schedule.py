@@ -99,12 +99,19 @@ def accesses(prepared: Prepared, memory: Memory, work: Work) -> list[Access]:
     axis = work.order[0] if work.order else -1
     found = []
     for node, labels in reads(prepared, work, dict.fromkeys(memory.of)):
-        part = _part(labels, axis) if work.shares and not is_general_reshape(node) else None
+        part = _part(labels, axis) if work.shares else None
+        if is_general_reshape(node) and not _keeps_examples(node, part):
+            part = None
         found.append(Access(memory.of[node].slot, False, part))
     for root in work.roots:
         own = _part(work.axes_of(root), axis) if work.shares else None
         found.append(Access(memory.of[root].slot, True, own))
     return found
+
+
+def _keeps_examples(node: Node, part: int | None) -> bool:
+    """Whether the first axis of a reshape is that of the memory it looks at."""
+    return part == 0 and node.type.shape[:1] == storage_of(node).type.shape[:1]
 
 
 def _conflict(a: list[Access], a_key: Key, b: list[Access], b_key: Key) -> bool:
