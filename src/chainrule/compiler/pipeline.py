@@ -9,6 +9,7 @@ from typing import Final
 
 from chainrule.compiler.lower.plan import Plan, make_plan
 from chainrule.compiler.lower.roles import Roles, plain_roles
+from chainrule.compiler.lower.straight import straight_plan
 from chainrule.compiler.native.executable import Executable, Program
 from chainrule.compiler.native.source import Unchanged
 from chainrule.compiler.native.target import Target, host
@@ -18,7 +19,7 @@ from chainrule.compiler.passes.fold import fold
 from chainrule.compiler.passes.loops import shorten
 from chainrule.compiler.passes.outwards import outwards
 from chainrule.compiler.passes.share import share
-from chainrule.ir.graph import Graph
+from chainrule.ir.graph import Graph, specialise
 from chainrule.ops import verify
 
 Pass = Callable[[Graph], Graph]
@@ -65,6 +66,10 @@ def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> E
 
 def planned(graph: Graph, roles: Roles) -> Plan:
     """Graph to loop nests, through all passes."""
+    if roles.batch == 1:
+        plan = straight_plan(simplify(specialise(graph, 1)), roles)
+        if plan is not None:
+            return plan
     return make_plan(simplify(graph), roles)
 
 

@@ -107,7 +107,8 @@ class Job:
         traced, sums = self._traced(skips=on_nan == "skip")
         between = perf_counter()
         rates = rates_of(self.optimizer)
-        step = compile_step(traced, self.carried, self.examples, not self.takes_all, rates)
+        given = self.carried, self.examples, not self.takes_all, rates
+        step = compile_step(traced, *given, self._fixed_batch)
         watch, n = self.watch(threads), self.examples.rows
         seconds = {"trace": between - start, "compile": perf_counter() - between}
         observer = getattr(self.optimizer, "observer", None)
@@ -121,6 +122,12 @@ class Job:
             },
         )  # fmt: skip
         return descent, seconds
+
+    @property
+    def _fixed_batch(self) -> int | None:
+        """The batch of every step; None where it may change, or the last one be smaller."""
+        is_fixed = isinstance(self.batches, ConstantBatch) and self.order.remainder != "smaller"
+        return int(self.batches.start(self.examples.rows)[0].batch) if is_fixed else None
 
     def _traced(self, skips: bool) -> tuple[Traced, tuple[str, ...]]:
         """The graph of a step, and the sums that it works out beside its loss.

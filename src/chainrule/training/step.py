@@ -234,11 +234,13 @@ class Step:
 
 
 def compile_step(
-    traced: Traced, carried: Carried, examples: Examples, gathers: bool, rated: int = 1
-) -> Step:
+    traced: Traced, carried: Carried, examples: Examples, gathers: bool, rated: int = 1,
+    batch: int | None = None,
+) -> Step:  # fmt: skip
     """The native form of a step's graph, its carried arrays set.
 
-    Rows are gathered, unless each step takes them all: those are read where they lie.
+    Rows are gathered, unless each step takes them all: those are read where they lie. ``batch``
+    is that of every step, where it is known.
     """
     count, rows = len(carried.leaves), len(examples.arrays)
     inputs: list[InputRole] = ["state"] * count
@@ -249,7 +251,7 @@ def compile_step(
     records = traced.graph.outputs[count:]
     states = [OutputRole("state", k) for k in range(count)]
     outputs = (*states, *[OutputRole("scalar")] * len(records))
-    executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs))
+    executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs, batch))
     executable.set_state(carried.leaves)
     gathered = [k - count for k in executable.gathered]
     constants = [np.ascontiguousarray(c) for c in traced.constants]

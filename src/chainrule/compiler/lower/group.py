@@ -35,7 +35,7 @@ from chainrule.compiler.passes.build import axes_of
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import Batch, Shape, Size
 
-Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check"]
+Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check", "straight"]
 #: The operand that holds places, for the operations that read or write there.
 PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
 #: What makes places that are there.
@@ -62,6 +62,8 @@ class Nest:
     sums: dict[Node, None] = field(default_factory=dict)
     #: The first thread does it all, though it could be shared out.
     alone: bool = False
+    #: The inputs whose rows a straight nest reads where they lie.
+    rows: tuple[Node, ...] = ()
 
     def axes_of(self, root: Node) -> Order:
         """The axes of the domain that a stored value has."""

@@ -55,7 +55,7 @@ class Prepared:
 
 def prepare(graph: Graph, roles: Roles) -> Prepared:
     """Copies where a value must be stored on its own, layouts and copies between them, sums."""
-    graph = _own_outputs(rebuild(spelled(graph, roles), _Stored().rewrite))
+    graph = own_outputs(rebuild(spelled(graph, roles), _Stored().rewrite))
     orders = _vote(graph, roles)
     _spread_orders(graph, roles, orders)
     _lay_between(graph, orders)
@@ -111,7 +111,7 @@ def _is_stored(x: Node) -> bool:
     return _computed(x) or x.op == "input" or is_general_reshape(x)
 
 
-def _own_outputs(graph: Graph) -> Graph:
+def own_outputs(graph: Graph) -> Graph:
     """Each output is a computed node that no other output is."""
     seen: set[Node] = set()
     outputs = []

@@ -28,10 +28,11 @@ class OutputRole:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """A role for each input and each output."""
+    """A role for each input and each output; the batch of every step, if that is known."""
 
     inputs: tuple[InputRole, ...]
     outputs: tuple[OutputRole, ...]
+    batch: int | None = None
 
 
 def plain_roles(graph: Graph) -> Roles:

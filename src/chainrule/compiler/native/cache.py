@@ -23,7 +23,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from chainrule import __version__
-from chainrule.compiler.native.target import CODE_MODEL, Target
+from chainrule.compiler.native.target import Target
 
 #: Names another folder, or with "off" none.
 VARIABLE: Final = "CHAINRULE_CACHE"
@@ -54,8 +54,7 @@ def _user_folder() -> Path:
 
 def key_of(text: str, target: Target) -> str:
     """The hash of all that decides the code of a module."""
-    compiler = (__version__, llvmlite.__version__, llvm.llvm_version_info, CODE_MODEL, "pic")
-    parts = (*compiler, astuple(target), text)
+    parts = (__version__, llvmlite.__version__, llvm.llvm_version_info, astuple(target), text)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

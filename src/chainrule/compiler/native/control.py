@@ -9,7 +9,7 @@ loop's caller owns come as arguments, those of the body's own scratch stand in t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from chainrule.compiler.lower.buffers import Buffer, Extent, itemsize
@@ -73,6 +73,7 @@ class Steps:
     plan: Plan
     calls: Calls
     batch: Val
+    ahead: list[Val] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         works = [work for phase in self.plan.schedule.phases for work in phase]
@@ -106,8 +107,8 @@ class Steps:
                     assert isinstance(work, Nest)
                     passed = self._enter(work, pointers, passed)
                 else:
-                    rows = gathered if isinstance(work, Gather) else []
-                    self._call(work, pointers, rows)
+                    takes = isinstance(work, Gather) or work.rows
+                    self._call(work, pointers, [*gathered, *self.ahead] if takes else [])
                 stamp()
             passed = self.wait(passed)
             stamp()

@@ -41,11 +41,6 @@ def assemble(text: str, target: Target, name: str = "run", signature: Any = RUN)
     return MachineCode(signature(engine.get_function_address(name)), engine)
 
 
-def _engine(module: Any, target: Target) -> Any:
-    """An engine that keeps all of a module in one block of memory, as its code model wants."""
-    return llvm.create_mcjit_compiler(module, machine(target), use_lmm=True)
-
-
 def link(code: bytes, target: Target) -> MachineCode:
     """Machine code as it was kept, ready to be called."""
     engine = _loaded(code, target)
@@ -56,7 +51,7 @@ def _compiled(text: str, target: Target, key: str) -> Any:
     """Parse, verify, generate and finish; the code is kept on the disk."""
     module = llvm.parse_assembly(text)
     module.verify()
-    engine = _engine(module, target)
+    engine = llvm.create_mcjit_compiler(module, machine(target))
     engine.set_object_cache(lambda _, code: cache.write(key, code))
     engine.finalize_object()
     return engine
@@ -65,7 +60,7 @@ def _compiled(text: str, target: Target, key: str) -> Any:
 def _loaded(code: bytes, target: Target) -> Any:
     """Code as it was kept, put in place."""
     module = llvm.parse_assembly(f'target triple = "{target.triple}"')
-    engine = _engine(module, target)
+    engine = llvm.create_mcjit_compiler(module, machine(target))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine

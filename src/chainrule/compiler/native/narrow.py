@@ -55,7 +55,7 @@ class _Narrow:
             count = min(_ROWS, self.body.lanes - first)
             vectors += self._sums([self._row(rows, first + q) for q in range(count)])
         for column, of_rows in enumerate(zip(*vectors, strict=True)):
-            self.body.know(self.node, (rows, e.i64(column)), folded(e, list(of_rows)))
+            self.body.know(self.node, (rows, e.i64(column)), fold(e, list(of_rows)))
 
     def _row(self, rows: Lanes, q: int) -> Entry:
         """A row of the vector; one past the end of the caller's memory is the last one."""
@@ -103,12 +103,15 @@ class _Narrow:
         return self.body.e.load_part(place, self.type, inner.valid)
 
 
-def folded(e: Emitter, vectors: list[Val]) -> Val:
-    """The sums of as many vectors as each has lanes: lane i is that of the i-th."""
+def fold(e: Emitter, vectors: list[Val]) -> Val:
+    """The sums of 2^k vectors: those of as many as each has lanes stand in the order of the lanes.
+
+    Of fewer they are repeated.
+    """
     span = 1
-    while len(vectors) > 1:
-        pairs = zip(vectors[::2], vectors[1::2], strict=True)
-        vectors = [_fold(e, a, b, span) for a, b in pairs]
+    while span < vectors[0].type.lanes:
+        seconds = vectors[1::2] or vectors
+        vectors = [_fold(e, a, b, span) for a, b in zip(vectors[::2], seconds, strict=True)]
         span *= 2
     return vectors[0]
 

@@ -33,6 +33,7 @@ from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.memory import lanes_for, memory_kind
 from chainrule.compiler.native.narrow import write_narrow
 from chainrule.compiler.native.products import write_product
+from chainrule.compiler.native.straight import AHEAD, write_straight
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.transpose import is_transposition, write_transposition
 from chainrule.compiler.native.values import Body
@@ -86,11 +87,12 @@ def words_of(plan: Plan) -> Words:
 
 
 def gathered_buffers(plan: Plan) -> list[Buffer]:
-    """The buffers into which rows are gathered, in the order of the inputs."""
+    """The buffers of the rows that a step takes, in the order of the inputs."""
     for phase in plan.schedule.phases:
         for work in phase:
-            if isinstance(work, Gather):
-                return [plan.memory.of[node] for node in work.inputs]
+            nodes = work.inputs if isinstance(work, Gather) else work.rows
+            if nodes:
+                return [plan.memory.of[node] for node in nodes]
     return []
 
 
@@ -182,6 +184,8 @@ def _write_nest(
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
     extra = ""
+    if nest.kind == "straight":
+        return write_straight(plan, nest, target, declarations)
     if nest.kind == "dot":
         is_packed = write_product(body, nest, target)
         extra = ", ptr noalias %panels" if is_packed else ""
@@ -241,6 +245,7 @@ def _write_run(plan: Plan, calls: Calls, clocked: bool) -> str:
     steps = Steps(e, plan, calls, batch)
     per_step = _per_step_slots(plan)
     first = calls.word(e, words.place("stamps"), PTR) if clocked else None
+    straight = any(nest.kind == "straight" for nest in _nests(plan))
 
     def step(at: Val, carried: list[Val]) -> list[Val]:
         here = list(pointers)
@@ -249,12 +254,19 @@ def _write_run(plan: Plan, calls: Calls, clocked: bool) -> str:
                 pointers[slot], at, memory_kind(plan.memory.buffers[slot].type.dtype)
             )
         rows = e.pointer(order, e.mul(at, batch), "i32")
+        steps.ahead = _ahead(e, order, at, count) if straight else []
         stamp = stamps(e, first, THREAD, count, at, 1 + len(laps(plan))) if first else None
         return [steps.phases(here, [*sources, rows], carried[0], stamp)]
 
     e.loop(e.i64(0), count, 1, step, [e.i64(0)])
     head = "define void @run(ptr %table, i64 %thread, i64 %threads) #0 {"
     return "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
+
+
+def _ahead(e: Emitter, order: Val, at: Val, count: Val) -> list[Val]:
+    """Where the order names the example of a later step of a batch of one."""
+    later = e.smaller(e.add(at, e.i64(AHEAD)), e.sub(count, e.i64(1)))
+    return [e.pointer(order, later, "i32")]
 
 
 def _per_step_slots(plan: Plan) -> list[int]:

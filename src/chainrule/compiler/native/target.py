@@ -16,9 +16,6 @@ _PINNED: Final = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "avx", 
 #: The first cache of most processors, and the second where the system does not say.
 _NEAR: Final = 32 << 10
 _FAR: Final = 512 << 10
-#: Code, constants and data of a module lie within 2 GB of one another: a constant is an operand of
-#: the instruction that uses it, where otherwise its address takes a register and loops spill.
-CODE_MODEL: Final = "small"
 _SECOND_CACHE: Final = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
 
 
@@ -85,5 +82,5 @@ def machine(target: Target) -> llvm.TargetMachine:
     """A code generator for a target; an engine takes it over, so each needs its own."""
     _start_llvm()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, jit=True, reloc="pic", codemodel=CODE_MODEL
+        cpu=target.cpu, features=target.features, opt=3, jit=True
     )
