@@ -68,7 +68,7 @@ class Program:
             return found
         made = interface_of(self.plan, self.target), assemble(self.text, self.target)
         if key:
-            kept.write(key, made[0], self.text, self.target)
+            kept.write(key, *made)
         return made
 
     def _key(self) -> str | None:

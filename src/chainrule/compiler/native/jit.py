@@ -21,9 +21,13 @@ QUICK = ctypes.PYFUNCTYPE(None)
 
 @dataclass(frozen=True, eq=False)
 class MachineCode:
-    """One function of a finished module. The code lives as long as this object."""
+    """One function of a finished module. The code lives as long as this object.
+
+    ``key`` is the name under which it is kept on the disk.
+    """
 
     call: Any
+    key: str
     engine: Any = field(repr=False)
 
     def prepare_quick(self, table: int) -> Any:
@@ -38,13 +42,16 @@ def assemble(text: str, target: Target, name: str = "run", signature: Any = RUN)
     key = cache.key_of(text, target)
     code = cache.read(key)
     engine = _compiled(text, target, key) if code is None else _loaded(code, target)
-    return MachineCode(signature(engine.get_function_address(name)), engine)
+    return MachineCode(signature(engine.get_function_address(name)), key, engine)
 
 
-def link(code: bytes, target: Target) -> MachineCode:
-    """Machine code as it was kept, ready to be called."""
+def find(key: str, target: Target) -> MachineCode | None:
+    """Code as it was kept under this name, ready to be called."""
+    code = cache.read(key)
+    if code is None:
+        return None
     engine = _loaded(code, target)
-    return MachineCode(RUN(engine.get_function_address("run")), engine)
+    return MachineCode(RUN(engine.get_function_address("run")), key, engine)
 
 
 def _compiled(text: str, target: Target, key: str) -> Any:

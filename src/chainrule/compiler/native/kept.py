@@ -15,7 +15,7 @@ from chainrule.compiler.lower.group import PLACES
 from chainrule.compiler.lower.roles import Roles
 from chainrule.compiler.native import cache, source
 from chainrule.compiler.native.interface import Interface, from_json, to_json
-from chainrule.compiler.native.jit import MachineCode, link
+from chainrule.compiler.native.jit import MachineCode, find
 from chainrule.compiler.native.target import Target
 from chainrule.ir.graph import Graph
 
@@ -39,11 +39,11 @@ def read(key: str, target: Target) -> tuple[Interface, MachineCode] | None:
     if content is None:
         return None
     interface, name = from_json(content)
-    code = cache.read(name)
-    return None if code is None else (interface, link(code, target))
+    code = find(name, target)
+    return None if code is None else (interface, code)
 
 
-def write(key: str, interface: Interface, text: str, target: Target) -> None:
+def write(key: str, interface: Interface, code: MachineCode) -> None:
     """Keep what must be known of a program whose code is kept already."""
     if interface.is_text:
-        cache.write(key, to_json(interface, cache.key_of(text, target)))
+        cache.write(key, to_json(interface, code.key))
