@@ -1,4 +1,4 @@
-"""The memory that holds machine code: never writable and executable at once; what lies outside is reached."""
+"""The memory that holds machine code: never writable and executable at once."""
 
 import ctypes
 import os
