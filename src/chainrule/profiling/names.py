@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.loops import LOOPS
 from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work
 from chainrule.compiler.lower.views import HOSTED, is_inline, is_view
 from chainrule.ir.graph import Node
@@ -53,7 +54,15 @@ class Names:
         """The name of one piece of work."""
         if isinstance(work, Gather):
             return Named("gather the batch's rows", "gather", "")
+        if isinstance(work, Blocks):
+            return self._blocks(work)
         return Named(self._name(work), _kind(work), self._where(work))
+
+    def _blocks(self, work: Blocks) -> Named:
+        """Nests that take turns: what the first and the last of them do."""
+        first, last = self.of(work.nests[0]), self.of(work.nests[-1])
+        names = " · ".join(dict.fromkeys((first.name, last.name)))
+        return Named(f"{names}, block by block", "rows", first.where)
 
     # -- what the graph says ---------------------------------------------------------------------
 
@@ -196,7 +205,7 @@ def _kind(nest: Nest) -> str:
         return "loop"
     if nest.anchor is not None and nest.anchor.op in HOSTED:
         return "NumPy"
-    kinds = {"dot": "product", "reduce": "sum", "rows": "rows", "check": "check"}
+    kinds = {"dot": "product", "reduce": "sum", "rows": "rows", "check": "check", "blocks": "sum"}
     return kinds.get(nest.kind, "elementwise")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.compiler.lower.buffers import GRANULE
 from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work, accesses, partition
 from chainrule.compiler.native.costs import Cost, Touch, cost_of
 from chainrule.ir.types import BATCH
@@ -107,7 +108,11 @@ def _row(
 
 def dtype_of(work: Work) -> str:
     """The arithmetic of a piece of work: of its arrays, not of the step's numbers."""
-    nodes = work.inputs if isinstance(work, Gather) else tuple(work.members)
+    if isinstance(work, Gather):
+        nodes = work.inputs
+    else:
+        nests = work.nests if isinstance(work, Blocks) else (work,)
+        nodes = tuple(member for nest in nests for member in nest.members)
     arrays = [x for x in nodes if x.type.rank] or nodes
     wide = any(x.type.dtype == np.float64 for x in arrays)
     return "f64" if wide else "f32"

@@ -14,7 +14,7 @@ from chainrule.errors import ShapeError, TrainingError
 from chainrule.evaluation.examples import Examples
 from chainrule.evaluation.losses import as_function
 from chainrule.gradients.reverse import value_and_grad
-from chainrule.ir.graph import Graph
+from chainrule.ir.graph import Graph, specialise
 from chainrule.ir.types import ArrayType
 from chainrule.nn import statistics, training
 from chainrule.tracing.batch import trace_batch
@@ -239,8 +239,8 @@ def compile_step(
 ) -> Step:  # fmt: skip
     """The native form of a step's graph, its carried arrays set.
 
-    Rows are gathered, unless each step takes them all: those are read where they lie. ``batch``
-    is that of every step, where it is known.
+    Rows are gathered, unless each step takes them all: those are read where they lie, and their
+    number is known to the compiler. ``batch`` is that of every step, where it is known.
     """
     count, rows = len(carried.leaves), len(examples.arrays)
     inputs: list[InputRole] = ["state"] * count
@@ -248,10 +248,11 @@ def compile_step(
     draws = len(traced.graph.inputs) - len(traced.constants) > count + rows + rated
     inputs += ["scalar"] * (rated + draws)
     inputs += ["array"] * len(traced.constants)
-    records = traced.graph.outputs[count:]
+    graph = traced.graph if gathers else specialise(traced.graph, examples.rows)
+    records = graph.outputs[count:]
     states = [OutputRole("state", k) for k in range(count)]
     outputs = (*states, *[OutputRole("scalar")] * len(records))
-    executable = compile_graph(traced.graph, Roles(tuple(inputs), outputs, batch))
+    executable = compile_graph(graph, Roles(tuple(inputs), outputs, batch))
     executable.set_state(carried.leaves)
     gathered = [k - count for k in executable.gathered]
     constants = [np.ascontiguousarray(c) for c in traced.constants]

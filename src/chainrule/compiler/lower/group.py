@@ -19,6 +19,7 @@ from chainrule.compiler.lower.loops import LOOPS, results
 from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
 from chainrule.compiler.lower.sums import Order, lane_axis, renewed
 from chainrule.compiler.lower.views import (
+    BLOCK_SUM,
     HOSTED,
     JOINED,
     KERNELS,
@@ -35,7 +36,7 @@ from chainrule.compiler.passes.build import axes_of
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import Batch, Shape, Size
 
-Kind = Literal["map", "rows", "reduce", "dot", "kernel", "check", "straight"]
+Kind = Literal["map", "rows", "reduce", "blocks", "dot", "kernel", "check", "straight"]
 #: The operand that holds places, for the operations that read or write there.
 PLACES: Final = {"take": 1, "scatter_add": 0, "last_of": 0}
 #: What makes places that are there.
@@ -187,6 +188,8 @@ class _Cutter:
             axis = node.attributes["axis"]
             others = tuple(k for k in range(node.type.rank) if k != axis)
             return Nest("kernel", node.type.shape, (*others, axis), node)  # type: ignore[arg-type]
+        if node.op == BLOCK_SUM:
+            return Nest("blocks", node.type.shape, order, node)
         if node.op in KERNELS:
             return Nest("kernel", node.type.shape, order, node)
         return Nest("map", node.type.shape, order, None)
@@ -216,7 +219,7 @@ class _Cutter:
 
     def _joinable(self, node: Node) -> int | None:
         """The nest that this node can be computed in, if there is one."""
-        if node.op == "dot" or node.op in KERNELS:
+        if node.op in ("dot", BLOCK_SUM) or node.op in KERNELS:
             return None
         reads = self._reads(node)
         last = max((self._home_of(x) for x, _ in reads), default=-1)
@@ -225,7 +228,7 @@ class _Cutter:
         if last < 0:
             return None
         nest = self.nests[last]
-        if nest.kind == "kernel":
+        if nest.kind in ("kernel", "blocks"):
             return None
         inside = [(x, labels) for x, labels in reads if self._home_of(x) == last]
         if any(is_general_reshape(x) for x, _ in inside):

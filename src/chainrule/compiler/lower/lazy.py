@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from chainrule.compiler.lower.views import (
+    BLOCK_SUM,
     JOINED,
     MAPPED,
     REDUCTIONS,
@@ -64,7 +65,7 @@ def find_lazy(graph: Graph, forced: set[Node]) -> set[Node]:
             continue
         cheap = node.op not in DEAR or (len(readers) == 1 and not repeated)
         feeds_one = (len(readers) == 1 and not repeated) and all(
-            r.op in REDUCTIONS | RUNNING | {JOINED} or r in lazy for r in readers
+            r.op in REDUCTIONS | RUNNING | {JOINED, BLOCK_SUM} or r in lazy for r in readers
         )
         if feeds_one and _is_of_rows(node):
             continue

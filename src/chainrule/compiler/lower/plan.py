@@ -10,10 +10,12 @@ from chainrule.compiler.lower.group import cut
 from chainrule.compiler.lower.loops import LOOPS, bodies
 from chainrule.compiler.lower.prepare import Prepared, prepare
 from chainrule.compiler.lower.roles import Roles
+from chainrule.compiler.lower.row_blocks import split_row_sums
 from chainrule.compiler.lower.schedule import (
     Gather,
     Schedule,
     Work,
+    in_blocks,
     order,
     schedule,
     slots_by_phase,
@@ -111,11 +113,10 @@ def _first_fit(
 
 def make_plan(graph: Graph, roles: Roles) -> Plan:
     """Prepare, cut, order, assign memory, schedule, and see how long each buffer lives."""
-    prepared = prepare(graph, roles)
+    prepared = split_row_sums(prepare(graph, roles))
     ordering = order(prepared, cut(prepared))
     memory = assign(prepared, ordering.nests, ordering.in_place)
-    works: list[Work] = list(ordering.nests)
-    after = dict(ordering.after)
+    works, after = in_blocks(prepared, memory, ordering)
     gathered = _gathered(prepared)
     if gathered:
         # Every other piece of work waits for the rows: simple, and the copy is short.

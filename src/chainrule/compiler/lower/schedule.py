@@ -8,7 +8,8 @@ and the gradients of the weights, with their update, in another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 from chainrule.compiler.lower.buffers import Buffer, Memory
@@ -16,6 +17,13 @@ from chainrule.compiler.lower.contraction import result_labels
 from chainrule.compiler.lower.group import Nest, behind_views, storage_of
 from chainrule.compiler.lower.loops import LOOPS, is_alone
 from chainrule.compiler.lower.prepare import Prepared, is_general_reshape
+from chainrule.compiler.lower.row_blocks import (
+    CHUNKS,
+    Blocks,
+    blocks_of,
+    is_block_sum,
+    together,
+)
 from chainrule.compiler.lower.shares import share_finely
 from chainrule.compiler.lower.views import Label, references
 from chainrule.compiler.passes.build import copy
@@ -39,7 +47,7 @@ class Gather:
     inputs: tuple[Node, ...]
 
 
-Work = Nest | Gather
+Work = Nest | Gather | Blocks
 Key = Size | Literal["one", "all"]
 
 
@@ -61,6 +69,8 @@ def partition(work: Work) -> Key:
     """
     if isinstance(work, Gather):
         return BATCH
+    if isinstance(work, Blocks):
+        return CHUNKS
     if work.anchor is not None and work.anchor.op in LOOPS:
         return "one" if is_alone(work.anchor) else "all"
     return work.shape[work.order[0]] if work.shares else "one"
@@ -96,6 +106,9 @@ def accesses(prepared: Prepared, memory: Memory, work: Work) -> list[Access]:
     """Every array that a piece of work touches."""
     if isinstance(work, Gather):
         return [Access(memory.of[node].slot, True, 0) for node in work.inputs]
+    if isinstance(work, Blocks):  # its rows are shared out in another way than any other nest's
+        found = [access for nest in work.nests for access in accesses(prepared, memory, nest)]
+        return [replace(access, part=None) for access in found]
     axis = work.order[0] if work.order else -1
     found = []
     for node, labels in reads(prepared, work, dict.fromkeys(memory.of)):
@@ -124,6 +137,39 @@ def _conflict(a: list[Access], a_key: Key, b: list[Access], b_key: Key) -> bool:
                 if a_key != b_key or x.part is None or x.part != y.part:
                     return True
     return False
+
+
+def in_blocks(
+    prepared: Prepared, memory: Memory, ordering: Ordering
+) -> tuple[list[Work], dict[int, set[int]]]:
+    """The nests, those that go through the same rows by turns as one piece of work each."""
+    nests = ordering.nests
+    groups = [
+        part
+        for group in together(nests, ordering.after)
+        for part in _parted(prepared, memory, nests, group)
+    ]
+    groups += [[k] for k in range(len(nests)) if not any(k in group for group in groups)]
+    groups.sort(key=min)
+    place = {k: number for number, group in enumerate(groups) for k in group}
+    works: list[Work] = []
+    after: dict[int, set[int]] = {}
+    for number, group in enumerate(groups):
+        members = [nests[k] for k in group]
+        works.append(blocks_of(members) if is_block_sum(members[-1]) else members[0])
+        after[number] = {place[p] for k in group for p in ordering.after[k]} - {number}
+    return works, after
+
+
+def _parted(
+    prepared: Prepared, memory: Memory, nests: list[Nest], group: list[int]
+) -> list[list[int]]:
+    """The group, or its sums alone where a nest in it touches rows of another's."""
+    touched = [accesses(prepared, memory, nests[k]) for k in group]
+    pairs = combinations(touched, 2)
+    if not any(_conflict(a, BATCH, b, BATCH) for a, b in pairs):
+        return [group]
+    return [[k] for k in group]
 
 
 # -- order ---------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from chainrule.ops.record import HOST, PRIMITIVES
 T = TypeVar("T")
 LEAVES: Final = frozenset({"constant", "size", "iota"})
 REDUCTIONS: Final = frozenset({"sum", "max", "prod"})
+#: A sum along the first axis, chunk by chunk (see ``row_blocks``).
+BLOCK_SUM: Final = "block_sum"
 #: What one element of a loop computes by itself.
 MAPPED: Final = ELEMENTWISE | {"take"}
 #: What runs along an axis, each element behind the one before.
@@ -138,6 +140,8 @@ def _operands(node: Node, labels: tuple[Label, ...]) -> list[tuple[Node, tuple[L
         return [(node.inputs[0], operand_labels(node, labels))]
     if node.op in REDUCTIONS:
         return [(node.inputs[0], reduced_labels(node, labels))]
+    if node.op == BLOCK_SUM:  # a chunk is rows of its own
+        return [(node.inputs[0], labels)]
     if node.op == "take":
         x, i = node.inputs
         shared = labels[: shared_axes(node)]

@@ -8,7 +8,7 @@ loop's caller owns come as arguments, those of the body's own scratch stand in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,10 +16,12 @@ from chainrule.compiler.lower.buffers import Buffer, Extent, itemsize
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.loops import LOOPS, is_alone, number
 from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work, partition
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
 from chainrule.compiler.native.gather import Function
 from chainrule.compiler.native.memory import memory_kind
+from chainrule.compiler.native.row_blocks import write_blocks
 from chainrule.compiler.native.shares import Share, alone, shares_of
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Size
@@ -107,7 +109,7 @@ class Steps:
                     assert isinstance(work, Nest)
                     passed = self._enter(work, pointers, passed)
                 else:
-                    takes = isinstance(work, Gather) or work.rows
+                    takes = isinstance(work, Gather) or (isinstance(work, Nest) and work.rows)
                     self._call(work, pointers, [*gathered, *self.ahead] if takes else [])
                 stamp()
             passed = self.wait(passed)
@@ -120,9 +122,19 @@ class Steps:
         return self.e.define(I64, text)
 
     def _call(self, work: Work, pointers: list[Val], gathered: list[Val]) -> None:
+        share = self._share(work)
+        if isinstance(work, Blocks):
+            write_blocks(self.e, self.plan.memory, work, share, pointers, self._run)
+        else:
+            self._run(pointers, work, share, gathered)
+
+    def _run(
+        self, pointers: Sequence[Val], work: Nest | Gather, share: Share,
+        gathered: Sequence[Val] = (),
+    ) -> None:  # fmt: skip
+        """Call the function of a nest for a part of the axis that it shares out."""
         function = self.calls.functions[id(work)]
         extra = [self.extras[id(work)]] if id(work) in self.extras else []
-        share = self._share(work)
         arguments = [pointers[slot] for slot in function.slots]
         text = ", ".join(x.typed for x in [*arguments, *gathered, *share, self.batch, *extra])
         self.e.line(f"  call void @{function.name}({text})")

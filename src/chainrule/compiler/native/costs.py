@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -22,8 +22,9 @@ from chainrule.compiler.lower.buffers import Memory, itemsize
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.loops import LOOPS
 from chainrule.compiler.lower.plan import Plan
+from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work
-from chainrule.compiler.lower.views import REDUCTIONS
+from chainrule.compiler.lower.views import BLOCK_SUM, REDUCTIONS
 from chainrule.compiler.native.elementary import BINARY, FUNCTIONS, OTHERS
 from chainrule.compiler.native.emit import Emitter, NativeType, Val
 from chainrule.compiler.native.memory import kind_of
@@ -74,6 +75,8 @@ def cost_of(plan: Plan, work: Work, batch: int) -> Cost:
     """What one piece of work takes in a step of so many examples."""
     if isinstance(work, Gather):
         return _gather(plan, work, batch)
+    if isinstance(work, Blocks):
+        return _blocks([cost_of(plan, nest, batch) for nest in work.nests])
     count = _Count(plan, work, batch)
     return Cost(count.flops(), tuple(count.touches()))
 
@@ -84,6 +87,16 @@ def _gather(plan: Plan, work: Gather, batch: int) -> Cost:
     pairs = zip(work.inputs, sizes, strict=True)
     written = [Touch(plan.memory.of[x].slot, size, True) for x, size in pairs]
     return Cost(0.0, (*read, *written))
+
+
+def _blocks(costs: Sequence[Cost]) -> Cost:
+    """Nests that take their rows from one another: an array that several read comes once."""
+    found: dict[tuple[int, bool], Touch] = {}
+    for touch in (touch for cost in costs for touch in cost.touches):
+        key = touch.array, touch.writes
+        if key not in found or found[key].bytes < touch.bytes:
+            found[key] = touch
+    return Cost(sum(cost.flops for cost in costs), tuple(found.values()))
 
 
 def _elements(shape: Iterable[Size], batch: int) -> float:
@@ -154,7 +167,7 @@ class _Count:
         if node.op == "dot":
             a, _ = sides(node)
             return 2 * self._size(node) * _elements(a.sizes(a.inner), self.batch)
-        if node.op in REDUCTIONS:
+        if node.op in REDUCTIONS or node.op == BLOCK_SUM:
             return self._size(node.inputs[0]) if node.op != "max" else 0.0
         if node.op in _RUNS:
             return _RUNS[node.op] * max(self._size(x) for x in (node, *node.inputs))

@@ -12,6 +12,7 @@ from typing import Final
 from chainrule.compiler.lower.buffers import Buffer
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan, all_plans
+from chainrule.compiler.lower.row_blocks import Blocks, is_block_sum
 from chainrule.compiler.lower.schedule import Gather, Work, accesses
 from chainrule.compiler.lower.views import HOSTED
 from chainrule.compiler.native.blocking import Blocking, blocking_of
@@ -33,6 +34,7 @@ from chainrule.compiler.native.loops import write_loops
 from chainrule.compiler.native.memory import lanes_for, memory_kind
 from chainrule.compiler.native.narrow import write_narrow
 from chainrule.compiler.native.products import write_product
+from chainrule.compiler.native.row_blocks import MEMSET, write_block_sum
 from chainrule.compiler.native.straight import AHEAD, write_straight
 from chainrule.compiler.native.target import Target
 from chainrule.compiler.native.transpose import is_transposition, write_transposition
@@ -90,16 +92,22 @@ def gathered_buffers(plan: Plan) -> list[Buffer]:
     """The buffers of the rows that a step takes, in the order of the inputs."""
     for phase in plan.schedule.phases:
         for work in phase:
+            if isinstance(work, Blocks):
+                continue
             nodes = work.inputs if isinstance(work, Gather) else work.rows
             if nodes:
                 return [plan.memory.of[node] for node in nodes]
     return []
 
 
-def _works(plan: Plan) -> list[tuple[Plan, Work]]:
-    """Every piece of work with the plan it belongs to, those in loops included."""
+def _works(plan: Plan) -> list[tuple[Plan, Nest | Gather]]:
+    """Every nest with the plan it belongs to, those in loops and in blocks included."""
     return [
-        (each, work) for each in all_plans(plan) for phase in each.schedule.phases for work in phase
+        (each, part)
+        for each in all_plans(plan)
+        for phase in each.schedule.phases
+        for work in phase
+        for part in (work.nests if isinstance(work, Blocks) else (work,))
     ]
 
 
@@ -159,6 +167,8 @@ def write_module(plan: Plan, target: Target, clocked: bool = False) -> str:
         texts.append(f"define internal i64 @{calls.loops[id(work)]}{text}")
     if loops:
         declarations.add(MEMCPY)
+    if any(isinstance(work, Nest) and is_block_sum(work) for _, work in _works(plan)):
+        declarations.add(MEMSET)
     if clocked:
         texts.append(ticks_text(target))
     header = f'target triple = "{target.triple}"'
@@ -189,6 +199,8 @@ def _write_nest(
     if nest.kind == "dot":
         is_packed = write_product(body, nest, target)
         extra = ", ptr noalias %panels" if is_packed else ""
+    elif nest.kind == "blocks":
+        write_block_sum(body, nest)
     elif nest.kind == "check":
         extra = ", ptr %fault"
         write_check(body, nest, number)
