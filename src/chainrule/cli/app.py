@@ -1,7 +1,7 @@
 """The commands and their options. What a command does is imported when it runs.
 
-Exit codes: 0 done, 1 unexpected error, 2 something in the input is wrong, 130 interrupted by
-Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 done, 1 unexpected error or a self-test that failed, 2 something in the input is
+wrong, 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
 # The imports inside the functions are what keeps `chainrule --help` short: NumPy and the compiler
@@ -81,6 +81,7 @@ def train(
     record: a.Record = "",
     tensorboard: a.TensorBoard = None,
     diagnose: a.Diagnose = False,
+    profile: a.Profile = False,
     out: a.Out = None,
     resume: a.Resume = False,
     keep: a.Keep = 3,
@@ -151,6 +152,20 @@ def explain(
 
     options = ExplainOptions(what, row, data, at or (), wrt or (), show, brute_force, report)
     run_explain(options, json)
+
+
+@app.command()
+def doctor(quick: a.Quick = False, json: a.Json = False) -> None:
+    """Measure this machine, test the native code on it, and say what is wrong.
+
+    Takes some seconds. The exit code is 1 where native code does not give NumPy's results.
+
+    Example: chainrule doctor --json
+    """
+    from chainrule.cli.doctor import run_doctor
+
+    if not run_doctor(quick, json):
+        raise typer.Exit(1)
 
 
 def main() -> None:

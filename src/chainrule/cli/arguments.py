@@ -133,6 +133,9 @@ TensorBoard = Annotated[
 Diagnose = Annotated[
     bool, _option("--diagnose", "", "At the end, measure curvature, units and gradients.", SEEN)
 ]
+Profile = Annotated[
+    bool, _option("--profile", "", "At the end, measure where the time of a step goes.", SEEN)
+]
 
 # -- the run folder --------------------------------------------------------------------------------
 
@@ -185,3 +188,9 @@ Report = Annotated[
     _option("--report", "FILE.html", "Write one page, offline, instead.", OUTPUT,
             show_default=False),
 ]  # fmt: skip
+
+# -- doctor ----------------------------------------------------------------------------------------
+
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Measure shorter, test for this processor alone.")
+]

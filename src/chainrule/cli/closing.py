@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -127,6 +128,15 @@ def show_diagnosis(console: Console, found: Any) -> None:
     console.print()
     lines = [for_command_line(line) for line in str(found).splitlines()]
     section(console, "Diagnosis", *lines)
+
+
+def show_profile(console: Console, found: Any, files: Sequence[Path]) -> None:
+    """What ``--profile`` measured, and where it lies. A table is not folded."""
+    console.print()
+    section(console, "Profile")
+    console.print(str(found), soft_wrap=True, markup=False)
+    for path in files:
+        console.print(str(path), soft_wrap=True, markup=False)
 
 
 def show_scores(console: Console, job: Job, test: Mapping[str, Scores]) -> None:

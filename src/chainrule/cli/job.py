@@ -27,7 +27,7 @@ from chainrule.runs.folder import RunFolder, check_free, plain
 FREE: Final = frozenset(
     {
         "data", "threads", "out", "resume", "max_time", "keep", "checkpoint_every", "tensorboard",
-        "diagnose",
+        "diagnose", "profile",
     }
 )  # fmt: skip
 #: Of those, what holds for one command alone and is not remembered.

@@ -68,6 +68,7 @@ class TrainOptions:
     record: tuple[str, ...]
     tensorboard: Path | None
     diagnose: bool
+    profile: bool
     out: Path | None
     resume: bool
     keep: int

@@ -59,6 +59,7 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
     try:
         test = _score_all(job, run, view)
         _diagnose(job, run, view)
+        _profile(job, run, view)
     except (KeyboardInterrupt, Terminated) as stop:
         hint = f"chainrule evaluate {_quoted(job.out)} {shlex.quote(options.data)}"
         raise _stopped(stop, f"the trained network is in {job.out}", hint) from None
@@ -183,6 +184,14 @@ def _diagnose(job: Job, run: Any, view: View) -> None:
     with view.busy("diagnosing"), job.clock.measure("diagnose"):
         found = run.diagnose(threads=job.setup.threads)
     closing.show_diagnosis(view.console, found)
+
+
+def _profile(job: Job, run: Any, view: View) -> None:
+    if not job.options.profile or not run.steps:
+        return
+    with view.busy("measuring where the time goes"), job.clock.measure("profile"):
+        found = run.profile()
+    closing.show_profile(view.console, found, found.save(job.out))
 
 
 # -- Ctrl-C and SIGTERM ----------------------------------------------------------------------------

@@ -25,6 +25,8 @@ _NAMED: Final = 6
 _RADIUS: Final = 26.0
 #: That of the smallest ones, and of the marks of the legend.
 _KEY: Final = 4.0
+#: A number stands above a mark that it would hide: at so many times its height.
+_ABOVE: Final = 1.25
 #: Parts below this share of a step are not drawn.
 _SMALL: Final = 0.003
 _BILLION: Final = 1e9
@@ -99,7 +101,7 @@ def _roofs(
     for dtype in _dtypes(profile):
         height = _peak(profile, dtype)
         axes.line([*across], [height, height], color="text", width=2)
-        axes.text(across[0] * 1.1, height * 1.2, f"{dtype} {height:.3g} GFLOP/s")
+        axes.text(across[1], height * 1.2, f"{dtype} {height:.3g} GFLOP/s", "end")
 
 
 def _parts(axes: Axes, shown: Sequence[Row], whole: float) -> None:
@@ -107,11 +109,17 @@ def _parts(axes: Axes, shown: Sequence[Row], whole: float) -> None:
         label = f"{k + 1} {row.name}, {percent(row.seconds / whole)}"
         place = [row.intensity], [row.flops_per_second / _BILLION]
         axes.points(*place, label, k, _KEY)
-        axes.points(*place, "", k, max(_KEY, _RADIUS * math.sqrt(row.seconds / whole)))
+        axes.points(*place, "", k, _radius(row, whole))
     rest = shown[_NAMED:]
     if rest:
         heights = [row.flops_per_second / _BILLION for row in rest]
-        label = f"{len(rest)} smaller parts"
+        label = f"{len(rest)} smaller parts" if len(rest) > 1 else "a smaller part"
         axes.points([row.intensity for row in rest], heights, label, "muted", _KEY)
     for k, row in enumerate(shown[:_NAMED]):
-        axes.text(row.intensity, row.flops_per_second / _BILLION, str(k + 1), "middle", "text")
+        above = 1.0 if _radius(row, whole) > 2 * _KEY else _ABOVE
+        height = above * row.flops_per_second / _BILLION
+        axes.text(row.intensity, height, str(k + 1), "middle")
+
+
+def _radius(row: Row, whole: float) -> float:
+    return max(_KEY, _RADIUS * math.sqrt(row.seconds / whole))

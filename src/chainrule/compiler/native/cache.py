@@ -61,7 +61,7 @@ def key_of(text: str, target: Target) -> str:
 def read(key: str) -> bytes | None:
     """The code under this key; None where there is none, or none that can be trusted."""
     where = folder()
-    if where is None or not _is_ours(where):
+    if where is None or not is_ours(where):
         return None
     path = where / key
     with suppress(OSError):
@@ -84,7 +84,7 @@ def write(key: str, code: bytes) -> None:
     draft = where / f".{key}-{os.getpid()}-{threading.get_ident()}"
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours(where):
+        if not is_ours(where):
             return
         draft.write_bytes(_MAGIC + bytes.fromhex(key) + _hash(code) + code)
         draft.replace(where / key)
@@ -98,7 +98,7 @@ def _hash(code: bytes) -> bytes:
     return hashlib.sha256(code).digest()
 
 
-def _is_ours(where: Path) -> bool:
+def is_ours(where: Path) -> bool:
     """Whether nobody but this user can have written what lies in a folder."""
     try:
         found = where.lstat()

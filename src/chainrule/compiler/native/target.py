@@ -84,3 +84,8 @@ def machine(target: Target) -> llvm.TargetMachine:
     return llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, jit=True
     )
+
+
+def llvm_version() -> str:
+    """LLVM's version, and that of the library that brings it."""
+    return ".".join(map(str, llvm.llvm_version_info))
