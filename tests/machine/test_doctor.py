@@ -63,7 +63,7 @@ def test_code_that_cannot_be_made_is_a_failure_and_no_traceback(monkeypatch):
     def fail(*_):
         raise RuntimeError("no such instruction")
 
-    monkeypatch.setattr(selftest, "Executable", fail)
+    monkeypatch.setattr(selftest, "compile_graph", fail)
     found = next(iter(self_test(host(), F32, (1,))))
     assert found[0].what == "RuntimeError: no such instruction"
 
@@ -121,7 +121,7 @@ def test_each_thing_that_is_wrong_has_words_and_something_to_try(monkeypatch):
         "quota", "processor", "noise", "threads", "environment", "self-test",
     ]  # fmt: skip
     assert all(f.what and f.hint for f in found)
-    assert found[0].hint.startswith("threads=1")
+    assert "granted the time of 1.5" in found[0].what
     assert found[3].hint == "threads=2"
 
 

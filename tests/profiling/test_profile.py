@@ -147,3 +147,9 @@ def test_the_rest_of_an_epoch_is_no_step_of_the_profile():
                    epochs=3)  # fmt: skip
     assert run.profile(seconds=0.02).batch == 96
     assert take_examples((X, Y), np.float32).rows == 400
+
+
+def test_a_step_of_one_example_is_one_part():
+    run = cr.train(nn.MLP([12, 4, 3], rng=0), losses.cross_entropy, (X, Y), batch=1, epochs=1)
+    names = [row.name for row in run.profile(seconds=0.02).rows]
+    assert "the whole step, of one example" in names

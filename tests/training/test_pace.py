@@ -45,3 +45,10 @@ def test_a_neighbour_that_comes_and_goes_is_noticed() -> None:
 def test_a_number_that_was_asked_for_is_kept() -> None:
     assert set(drive(pace(2, 1, 4), lambda t: 1e-4 * t, 5.0)) == {2}
     assert set(drive(pace(None, 1, 1), lambda t: 1e-4, 5.0)) == {1}
+
+
+def test_a_look_at_another_number_is_no_choice():
+    looking = pace(None, 1, 2)
+    while looking.threads == 1:
+        looking.took(looking.steps(10**9), 0.07)
+    assert looking.chosen == 1

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from chainrule.compiler.native.limits import available
 from chainrule.compiler.native.peaks import Rate, arithmetic
 from chainrule.compiler.native.target import Target, host
-from chainrule.compiler.native.threads import available
 from chainrule.machine.limits import Clock, Limits, clock, measure
 from chainrule.machine.processor import Processor, processor
 from chainrule.machine.selftest import F32, FLOATS, Failure, self_test
@@ -182,10 +182,10 @@ def _granted(found: Processor) -> Finding | None:
     if found.quota is None or found.quota >= found.allowed:
         return None
     what = (
-        f"the container is granted {found.quota:g} processors' worth of time and sees "
-        f"{found.allowed}: threads that wait for one another are stopped in turns"
+        f"the container sees {found.allowed} processors and is granted the time of "
+        f"{found.quota:g}: more threads than that would be stopped in turns"
     )
-    return Finding("quota", what, f"threads={max(1, int(found.quota))}, or a larger grant")
+    return Finding("quota", what, "a larger grant; no more threads= than it has")
 
 
 def _narrow(target: Target) -> Finding | None:

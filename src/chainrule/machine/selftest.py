@@ -13,10 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.lower.plan import make_plan
-from chainrule.compiler.native.executable import Executable
 from chainrule.compiler.native.target import Target
-from chainrule.compiler.pipeline import plain_roles, simplify
+from chainrule.compiler.pipeline import compile_graph, plain_roles
 from chainrule.gradients.reverse import value_and_grad
 from chainrule.ir.types import sized
 from chainrule.tracing.control import scan
@@ -130,9 +128,9 @@ def _compiled(
 ) -> tuple[Callable[[int], list[np.ndarray]], list[np.ndarray]]:
     """The native program for any number of threads, and NumPy's results."""
     wanted = [np.asarray(leaf) for leaf in flatten(program(*arguments))[0]]
-    graph = simplify(trace(program, *arguments))
+    graph = trace(program, *arguments)
     assert len(graph.inputs) == len(arguments), "a program takes what it is given"
-    executable = Executable(make_plan(graph, plain_roles(graph)), target)
+    executable = compile_graph(graph, plain_roles(graph), target)
 
     def run(threads: int) -> list[np.ndarray]:
         types = [node.type for node in graph.outputs]

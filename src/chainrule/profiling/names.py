@@ -108,9 +108,11 @@ class Names:
     # -- one name ----------------------------------------------------------------------------------
 
     def _name(self, nest: Nest) -> str:
+        if nest.kind == "straight":
+            return "the whole step, of one example"
         if all(member.op == "copy" for member in nest.members):
             return self._copied(nest)
-        if not any(member.type.rank for member in nest.members):
+        if nest.anchor is None and not any(member.type.rank for member in nest.members):
             return "numbers of the step"
         if nest.anchor is not None and nest.anchor.op == "dot":
             return self._product(nest, nest.anchor)

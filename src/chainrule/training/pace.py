@@ -35,6 +35,11 @@ class Pace:
     def __post_init__(self) -> None:
         self._best = self.threads
 
+    @property
+    def chosen(self) -> int:
+        """The number of threads it has settled on: not one that it only looks at."""
+        return self._best
+
     def steps(self, most: int) -> int:
         """Steps of the next chunk; a look at another number of threads is short."""
         looking = self.threads != self._best

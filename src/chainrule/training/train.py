@@ -134,7 +134,7 @@ def train(
     loop.advice.at_end(descent)
     return Run(
         job.trained(descent), descent.history(), stopped, loop.reason, descent.done,
-        {**seconds, "train": descent.seconds - before}, loop.pace.threads,
+        {**seconds, "train": descent.seconds - before}, loop.pace.chosen,
         tuple(loop.advice.findings), descent.watch.best_epoch or None,
         store.folder.path if store else None, loop.spent,
         Problem(loss, job.data, job.optimizer, model, job.held_out, job.asked(), job, on_nan),

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from typing import Any, Final
 
 from chainrule.compiler.native.emit import I64, PTR, Emitter, Val
-from chainrule.compiler.native.jit import ROOM, assemble
+from chainrule.compiler.native.jit import assemble
 from chainrule.compiler.native.target import Target, host
 
 _X86: Final = """
@@ -104,7 +104,7 @@ def stamps(e: Emitter, first: Val, thread: Val, steps: Val, at: Val, each: int) 
 @cache
 def _reader() -> Any:
     target = host()
-    text = f'target triple = "{target.triple}"\n{ROOM}\n{ticks_text(target)}{_READ}'
+    text = f'target triple = "{target.triple}"\n{ticks_text(target)}{_READ}'
     return assemble(text, target, "read", _Read)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -17,11 +17,6 @@ RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 #: Nothing to convert and no lock to give away: the shortest way from Python into native code.
 QUICK = ctypes.PYFUNCTYPE(None)
-
-#: Every module needs a variable of its own: where one calls a function of the system and has none,
-#: no room is set aside for that function's address, and llvmlite ends the process. (A program has
-#: its table for quick calls.)
-ROOM: Final = "@room = global ptr null"
 
 
 @dataclass(frozen=True, eq=False)

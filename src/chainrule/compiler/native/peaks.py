@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.compiler.native.clock import Calibration, ticks_text
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
 from chainrule.compiler.native.executable import aligned
-from chainrule.compiler.native.jit import ROOM, assemble
+from chainrule.compiler.native.jit import assemble
 from chainrule.compiler.native.program import barrier_text
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.native.threads import run_together
@@ -58,7 +58,7 @@ def _word(e: Emitter, place: int, type_: NativeType) -> Val:
 def _module(target: Target, e: Emitter) -> str:
     head = "define void @run(ptr %table, i64 %thread, i64 %threads) #0 {"
     run = "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
-    texts = [ROOM, ticks_text(target), barrier_text(target), run, f"attributes {_ATTRIBUTES}"]
+    texts = [ticks_text(target), barrier_text(target), run, f"attributes {_ATTRIBUTES}"]
     return "\n\n".join([f'target triple = "{target.triple}"', *sorted(e.declarations), *texts])
 
 
