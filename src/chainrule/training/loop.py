@@ -153,7 +153,8 @@ class Loop:
         with self.spent.on("order and rates"):
             chunk = descent.cursor.take(descent.place, batch, most)
             rates = self._rates_of(chunk)
-            keys = noise_keys(descent.cursor.seed, first, len(rates))
+            drawn = chunk.steps if descent.step.draws else 0
+            keys = noise_keys(descent.cursor.seed, first, drawn)
         with self.spent.on(NATIVE):
             outputs = descent.step.run(
                 rates.astype(descent.carried.dtype), keys, chunk.rows, descent.examples,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 #: Steps that room is made for before they are done, of a run that expects as many.
-_EXPECTED: Final = 1 << 20
+_EXPECTED: Final = 1 << 22
 
 
 class Record:

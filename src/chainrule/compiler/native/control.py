@@ -112,7 +112,8 @@ class Steps:
                     takes = isinstance(work, Gather) or (isinstance(work, Nest) and work.rows)
                     self._call(work, pointers, [*gathered, *self.ahead] if takes else [])
                 stamp()
-            passed = self.wait(passed)
+            if not any(isinstance(work, Nest) and work.kind == "straight" for work in phase):
+                passed = self.wait(passed)
             stamp()
         return passed
 

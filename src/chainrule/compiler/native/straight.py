@@ -15,7 +15,7 @@ from chainrule.compiler.lower.buffers import Buffer, itemsize, row_major
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.straight import is_tall, long_axes
-from chainrule.compiler.lower.views import LEAVES, REDUCTIONS, is_view, references
+from chainrule.compiler.lower.views import LEAVES, REDUCTIONS, is_view, references, view_index
 from chainrule.compiler.native.emit import I64, PTR, NativeType, Val
 from chainrule.compiler.native.gather import Written
 from chainrule.compiler.native.loops import HIGH, LOW
@@ -163,7 +163,43 @@ class _Straight(Body):
         run = self._runs(sized(node.type.shape)[axis])[number]
         return (*index[:axis], run, *index[axis + 1 :]), lane
 
+    # -- memory ------------------------------------------------------------------------------------
+
+    def load(self, buffer: Buffer, index: Index) -> Val:
+        """A carried array's rows are read whole: behind their ends stand zeros."""
+        return super().load(self._with_room(buffer, index), index)
+
+    def store(self, buffer: Buffer, index: Index, value: Val, beside: bool = False) -> None:
+        """A carried array's rows are written whole, with zeros behind their ends.
+
+        What is written under a mask cannot be handed on to the next step's reading before it has
+        reached the cache.
+        """
+        whole = self._with_room(buffer, index)
+        last = next((entry for entry in index if isinstance(entry, Lanes)), None)
+        if whole.roomy and last is not None and isinstance(last.valid, int):
+            mask = self.e.first_lanes(self.lanes, self.e.i64(last.valid))
+            value = self.e.select(mask, value, self.e.constant(0, value.type))
+        super().store(whole, index, value)
+
+    def _with_room(self, buffer: Buffer, index: Index) -> Buffer:
+        """Rows of several vectors: a short one gains nothing by it."""
+        last = next((entry for entry in index if isinstance(entry, Lanes)), None)
+        is_long = last is not None and last.base.text != "0"
+        return replace(buffer, roomy=buffer.owner == "state" and is_long)
+
     # -- sums --------------------------------------------------------------------------------------
+
+    def combine(self, node: Node, so_far: Val, index: Index) -> Val:
+        """A product into a sum by fma, also behind a view that only adds or drops unit axes."""
+        (x,) = node.inputs
+        if node.op == "sum" and x.op == "reshape" and x.inputs[0].op == "multiply":
+            product = x.inputs[0]
+            at = view_index(x, index, self.e.i64(0))
+            if product.type.is_float:
+                a, b = (self.value(operand, at) for operand in product.inputs)
+                return self.e.fma(a, b, so_far)
+        return super().combine(node, so_far, index)
 
     def _reduction(self, node: Node, index: Index) -> Val:
         (x,) = node.inputs
