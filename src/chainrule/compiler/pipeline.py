@@ -14,11 +14,10 @@ from chainrule.compiler.native.executable import Executable, Program
 from chainrule.compiler.native.source import Unchanged
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.passes.bodies import everywhere
-from chainrule.compiler.passes.correlate import correlate
 from chainrule.compiler.passes.fold import fold
 from chainrule.compiler.passes.loops import shorten
-from chainrule.compiler.passes.outwards import outwards
 from chainrule.compiler.passes.share import share
+from chainrule.compiler.passes.windows import windows
 from chainrule.ir.graph import Graph, specialise
 from chainrule.ops import verify
 
@@ -27,9 +26,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("loops", shorten),
     ("share", everywhere(share)),
     ("fold", everywhere(fold)),
-    ("correlate", everywhere(correlate)),
-    ("outwards", everywhere(outwards)),
-    ("fold again", everywhere(fold)),
+    ("windows", everywhere(windows)),
     ("share again", everywhere(share)),
     ("loops again", shorten),
 )
