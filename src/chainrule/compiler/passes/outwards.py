@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.compiler.passes.build import axes_of, broadcast, transpose
+from chainrule.compiler.passes.build import axes_of, broadcast, reshape, transpose
 from chainrule.compiler.passes.fold import ELEMENTWISE
 from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 from chainrule.ir.types import Shape, Size
@@ -68,7 +68,37 @@ def _elementwise(node: Node) -> Node | None:
     axes = axes_of(first)
     operands = tuple(turned(x, _inverse(axes)) for x in node.inputs)
     type_ = node.type.with_shape(operands[0].type.shape)
-    return transpose(Node(node.op, operands, type_, node.attributes, node.where), axes)
+    inner = Node(node.op, operands, type_, node.attributes, node.where)
+    return transpose(_before_joining(inner) or inner, axes)
+
+
+def _before_joining(node: Node) -> Node | None:
+    """Apply masks to the parts of axes that are joined, and not to what has been stored joined.
+
+    The gradient of pooling is worked out for each place of a window; the mask of the activation
+    in front of it lies in the same memory, cut up.
+    """
+    joined = [x for x in node.inputs if _is_joined(x)]
+    others = [x for x in node.inputs if not _is_joined(x) and not _is_number(x)]
+    masks = all(x.type.dtype.kind == "b" and x.op in ELEMENTWISE for x in others)
+    if len(joined) != 1 or not masks:
+        return None
+    shape = joined[0].inputs[0].type.shape
+    operands = tuple(reshape(x, shape) for x in node.inputs)
+    made = Node(node.op, operands, node.type.with_shape(shape), node.attributes, node.where)
+    return reshape(made, node.type.shape)
+
+
+def _is_joined(x: Node) -> bool:
+    """Whether a value's axes are runs of those of a value that is worked out."""
+    if x.op != "reshape" or x.inputs[0].op not in ELEMENTWISE:
+        return False
+    groups = regrouped(x.inputs[0].type.shape, x.type.shape)
+    return groups is not None and all(len(new) == 1 for _, new in groups)
+
+
+def _is_number(x: Node) -> bool:
+    return x.op == "broadcast" and not x.inputs[0].type.shape
 
 
 # -- rules: (operation, what is transposed, its axes in the order of the operand's) ---------------
@@ -120,8 +150,7 @@ def _reshape(node: Node, x: Node, axes: Axes) -> Node | None:
     by_place = sorted(range(len(groups)), key=lambda k: olds[k][0])
     order = [place for k in by_place for place in groups[k][1]]
     shape = tuple(node.type.shape[place] for place in order)
-    made = Node("reshape", (x,), node.type.with_shape(shape), {"shape": shape}, node.where)
-    return turned(made, _inverse(tuple(order)))
+    return turned(reshape(x, shape), _inverse(tuple(order)))
 
 
 def regrouped(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]] | None:
