@@ -25,6 +25,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peers", type=peer_names, default=list(PEERS), metavar="NAMES")
     parser.add_argument("--rounds", type=count, default=5, help="default 5")
     parser.add_argument("--threads", type=counts, default=[1, 2], metavar="1,2")
+    parser.add_argument(
+        "--only", choices=("steps", "processes"), help="not the new processes, or nothing else"
+    )
     parser.add_argument("--check", action="store_true", help="compare losses, measure nothing")
     output.add_options(parser)
     return parser.parse_args(arguments)
@@ -81,10 +84,10 @@ def measured(
     args: argparse.Namespace, asked: list[rows.Row], workers: list[Worker], facts: dict[str, Any]
 ) -> int:
     """Time all rows."""
-    pairs = [(row, rounds.measure(row, workers, args.rounds)) for row in asked]
-    starts = [
-        (row, fresh.measure(row, args.peers, max(args.threads))) for row in asked if row.fresh
-    ]
+    timed = [] if args.only == "processes" else asked
+    started = [] if args.only == "steps" else [row for row in asked if row.fresh]
+    pairs = [(row, rounds.measure(row, workers, args.rounds)) for row in timed]
+    starts = [(row, fresh.measure(row, args.peers, max(args.threads))) for row in started]
     facts["load average at end"] = machine.load_average()
     record = {
         "machine": facts,
@@ -92,7 +95,7 @@ def measured(
         "rows": [report.record(*pair) for pair in pairs],
         "new_processes": [fresh.record(*pair) for pair in starts],
     }
-    tables = [report.summary(pairs), *(report.table(*pair) for pair in pairs)]
+    tables = [*([report.summary(pairs)] if pairs else []), *(report.table(*pair) for pair in pairs)]
     tables += [fresh.table(*pair) for pair in starts]
     foot = f"Rounds: {args.rounds}. {machine.in_words(facts)}"
     output.publish(args, "peers", tables, record, foot)

@@ -153,6 +153,8 @@ def learning_rates(rate: float | Schedule, steps: Any, total: int) -> Any:
         array([0.1 , 0.1 , 0.01, 0.01])
     """
     steps = np.asarray(steps, np.int64)
+    if isinstance(rate, float) and 0 <= rate < np.inf:  # no need to look at each
+        return np.full(steps.shape, rate)
     rates = _evaluated(rate, steps, total) if callable(rate) else rate
     rates = _one_per_step(rates, steps, rate)
     wrong = ~(np.isfinite(rates) & (rates >= 0))
