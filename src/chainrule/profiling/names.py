@@ -15,7 +15,7 @@ from chainrule.compiler.lower.loops import LOOPS
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work
-from chainrule.compiler.lower.views import HOSTED, is_inline, is_view
+from chainrule.compiler.lower.views import HOSTED, REDUCTIONS, is_inline, is_view
 from chainrule.ir.graph import Node
 from chainrule.tracing.trees import named_leaves
 
@@ -129,11 +129,18 @@ class Names:
         origins = (self.parameters.get(_origin(x)) for x in dot.inputs)
         used = next((name for name in origins if name), "")
         if used:
-            words = "forward" if dot in self.forward else "gradient of its input"
-            return f"{self._layer(used)} {words}"
+            if dot not in self.forward:
+                return f"{self._layer(used)} gradient of its input"
+            loss = ", loss and its gradient" if self._has_loss(nest) else ""
+            return f"{self._layer(used)} forward{loss}"
         if dot in self.forward:
             return "product forward"
         return self._gradient(nest, dot) or "product backward"
+
+    def _has_loss(self, nest: Nest) -> bool:
+        """Whether a last, narrow layer's product is worked out together with the loss."""
+        sums = (m for m in nest.members if m.op in REDUCTIONS)
+        return any(m in self.after_parameters for m in sums)
 
     def _gradient(self, nest: Nest, node: Node) -> str:
         """The gradient of a parameter, if the way from here to one is short."""
