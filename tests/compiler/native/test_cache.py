@@ -24,8 +24,8 @@ def kept(tmp_path, monkeypatch):
 def compilations(monkeypatch):
     """One element for each module that LLVM compiled."""
     found = []
-    compiled = jit._compiled
-    monkeypatch.setattr(jit, "_compiled", lambda *a: found.append(1) or compiled(*a))
+    generated = jit._generated
+    monkeypatch.setattr(jit, "_generated", lambda *a: found.append(1) or generated(*a))
     return found
 
 

@@ -41,7 +41,10 @@ def assemble(text: str, target: Target, name: str = "run", signature: Any = RUN)
     """The code of a module, from the disk or made now; ``name`` is the function to call."""
     key = cache.key_of(text, target)
     code = cache.read(key)
-    engine = _compiled(text, target, key) if code is None else _loaded(code, target)
+    if code is None:
+        code = _generated(text, target)
+        cache.write(key, code)
+    engine = _loaded(code, target)
     return MachineCode(signature(engine.get_function_address(name)), key, engine)
 
 
@@ -54,18 +57,15 @@ def find(key: str, target: Target) -> MachineCode | None:
     return MachineCode(RUN(engine.get_function_address("run")), key, engine)
 
 
-def _compiled(text: str, target: Target, key: str) -> Any:
-    """Parse, verify, generate and finish; the code is kept on the disk."""
-    module = llvm.parse_assembly(text)
+def _generated(text: str, target: Target) -> bytes:
+    """Parse, verify and generate. What LLVM knew of the module is forgotten with its context."""
+    module = llvm.parse_assembly(text, llvm.create_context())
     module.verify()
-    engine = llvm.create_mcjit_compiler(module, machine(target))
-    engine.set_object_cache(lambda _, code: cache.write(key, code))
-    engine.finalize_object()
-    return engine
+    return bytes(machine(target).emit_object(module))
 
 
 def _loaded(code: bytes, target: Target) -> Any:
-    """Code as it was kept, put in place."""
+    """Code put in place."""
     module = llvm.parse_assembly(f'target triple = "{target.triple}"')
     engine = llvm.create_mcjit_compiler(module, machine(target))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
