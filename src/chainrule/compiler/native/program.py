@@ -47,8 +47,8 @@ _SPINS: Final = 300
 #: How a processor is told that a loop waits, by the beginning of its triple.
 _PAUSE: Final = {
     "x86_64": "call void @llvm.x86.sse2.pause()",
-    "aarch64": 'call void asm sideeffect "yield", ""()',
-    "arm64": 'call void asm sideeffect "yield", ""()',
+    "aarch64": "call void @llvm.aarch64.hint(i32 1)",
+    "arm64": "call void @llvm.aarch64.hint(i32 1)",
 }
 _ATTRIBUTES: Final = '#0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 

@@ -45,6 +45,7 @@ class Target:
 def _start_llvm() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # what reads the clock on ARM is written as assembly
 
 
 @cache
