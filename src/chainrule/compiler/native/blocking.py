@@ -29,11 +29,15 @@ from chainrule.ir.types import Shape, Size
 WIDTH: Final = 2
 #: Bytes of unfinished sums.
 _ASIDE: Final = 4 << 20
-#: Rows below which packing does not pay but for large operands; the batch that is reckoned with.
+#: Rows below which packing pays for large operands only, and from which on it always does; the
+#: batch that is reckoned with.
 _FEW: Final = 48
+_MANY: Final = 384
 _BATCH: Final = 128
 #: Strips of columns that use a tile of rows often enough for it to be packed.
 _STRIPS: Final = 3
+#: Rows a multiple of so many bytes apart fall into few sets of the first cache.
+_BAD_ROW: Final = 1024
 _LINE: Final = 64
 
 
@@ -100,11 +104,14 @@ def blocking_of(nest: Nest, stored: Mapping[Node, Buffer], target: Target) -> Bl
     shape = nest.shape[rows], columns, inner[0]
     size, along_rows = itemsize(by_lanes.buffer), not by_rows.stride(~0).is_one
     across = not by_lanes.stride(nest.order[-1]).is_one
-    if not across and not _is_worth_it(*shape, size, target, apart=along_rows):
+    if not across and not _is_worth_it(*shape, by_lanes, target):
         return None
     lanes = lanes_for(target.vector_bits, [node.type.dtype for node in nest.members])
+    packs = _packs_rows(by_rows, rows, shape, lanes, target)
     aside = not _is_direct(nest, stored)
-    return _sizes(shape, lanes, size, target, along_rows=along_rows, across=across, aside=aside)
+    return _sizes(
+        shape, lanes, size, target, along_rows=along_rows, across=across, packs=packs, aside=aside
+    )
 
 
 def rows_at_once(rows: Size, by_lanes: Buffer, inner: Shape, target: Target) -> int:
@@ -125,28 +132,51 @@ def _is_plain(nest: Nest, by_rows: Operand, by_lanes: Operand, rows: int) -> boo
     return plain and next(iter(types)).kind == "f"
 
 
-def _is_worth_it(
-    rows: Size, columns: int, inner: Size, size: int, target: Target, *, apart: bool
-) -> bool:
-    """Whether packing costs less than reading the operands where they lie does.
+def _is_worth_it(rows: Size, columns: int, inner: Size, by_lanes: Operand, target: Target) -> bool:
+    """Whether packing the lane operand costs less than reading it where it lies does.
 
-    Packing reads and writes each operand once more; without it every strip reads all rows again,
-    and every tile a strip, from as far as they have to lie. With operands that the second cache
-    keeps beside one another that is cheap. Few columns (or rows) use what is packed too seldom,
-    unless the row operand's neighbours lie ``apart``, or the lane operand fills half that cache.
-    The length of a batch is taken as 128, but a batch of few rows must not be slow either.
+    Packing reads and writes it once more, for each tile of rows to read it in one stream. Many
+    rows make that cheap. Else what the second cache keeps is read where it lies, unless its rows
+    fall into few sets of the first; and what few rows read once or twice, unless it comes from
+    memory. The length of a batch is taken as 128, but a batch of few rows must not be slow either.
     """
+    size, inner = itemsize(by_lanes.buffer), inner if isinstance(inner, int) else _BATCH
+    whole = inner * columns * size
+    if not isinstance(rows, int):
+        return whole >= target.far // 2
+    if rows < _FEW:
+        return whole > (4 if rows <= tile_rows(WIDTH, target.registers) else 1) * target.far
+    if columns <= 2 * WIDTH * target.lanes(8 * size):
+        return False
+    apart = by_lanes.stride(~0)
+    falls = not apart.power and apart.scale * size % _BAD_ROW == 0 and whole > target.near
+    return rows >= _MANY or falls or whole >= target.far * 3 // 8
+
+
+def _packs_rows(
+    by_rows: Operand, axis: int, shape: tuple[Size, int, Size], lanes: int, target: Target
+) -> bool:
+    """Whether the tiles' rows are packed too, and not read where they lie.
+
+    What the first cache keeps is not. Rows one behind another are packed where they would fall
+    into few sets of that cache, if enough strips use them; rows side by side, of which each step
+    reads a piece, where they take half of the second cache.
+    """
+    rows, columns, inner = shape
+    size = itemsize(by_rows.buffer)
     m, k = (n if isinstance(n, int) else _BATCH for n in (rows, inner))
-    strip = k * columns * size
-    if not isinstance(rows, int) or rows < _FEW:
-        return strip >= target.far // 2
-    wide = apart or columns > 2 * WIDTH * target.lanes(8 * size)
-    return wide and strip + m * k * size >= target.far * 3 // 16
+    if 2 * m * k * size <= target.near:
+        return False
+    if not by_rows.stride(~0).is_one:
+        return m * k * size >= target.far // 2
+    apart = by_rows.stride(axis)
+    falls = not apart.power and apart.scale * size % _BAD_ROW == 0
+    return falls and columns > _STRIPS * WIDTH * lanes
 
 
 def _sizes(
     shape: tuple[Size, int, Size], lanes: int, size: int, target: Target, *, along_rows: bool,
-    across: bool, aside: bool,
+    across: bool, packs: bool, aside: bool,
 ) -> Blocking:  # fmt: skip
     """A tile's rows take most of the first cache, a panel half of the second."""
     rows, columns, inner = shape
@@ -155,8 +185,6 @@ def _sizes(
     split = not isinstance(inner, int) or inner > deep
     deep = _even(inner, deep, lanes) if isinstance(inner, int) else deep
     wide = _even(columns, max(strip, target.far // 2 // (max(deep, 1) * size)), strip)
-    m, k = (n if isinstance(n, int) else _BATCH for n in (rows, inner))
-    packs = (along_rows or columns > _STRIPS * strip) and 2 * m * k * size > target.near
     tall = 0
     if packs:
         tall = max(height, target.far // 8 // (max(deep, 1) * size) // height * height)

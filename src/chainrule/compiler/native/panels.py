@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from chainrule.compiler.native.blocking import WIDTH, Blocking
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.operands import Operand
 from chainrule.compiler.native.tiles import Tiles
 from chainrule.compiler.native.transpose import transposed
-
-#: Rows of the lane operand that are packed side by side.
-_LINES: Final = 8
-#: Vectors of a line between asking for one and turning it.
-_TURNED_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +29,42 @@ def pack_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner
 
 
 def _pack_lines(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
-    """Some rows of the lane operand are read side by side, all strips of them."""
+    """One row of the lane operand after the other, all strips of it: one stream from memory."""
     body, e, operand, kind = tiles.body, tiles.body.e, tiles.by_lanes, tiles.type.kind
     entries = {**tiles.outer, ~0: inner.begin, tiles.lanes_axis: columns.begin}
     start = body.address(operand.buffer, operand.index(body, entries))
-    stride = body.extent(operand.stride(~0))
-    begin, places = e.i64(0), [start, panel]
-    for lines in (_LINES, 1):
+    stride, step = body.extent(operand.stride(~0)), WIDTH * blocking.lanes
+    count = tiles.nest.shape[tiles.lanes_axis]
+    assert isinstance(count, int)
+    whole = body.plus(columns.end, e.i64(1 - step))
 
-        def group(at: Val, carried: list[Val], lines: int = lines) -> list[Val]:
-            _pack_lines_of_panel(tiles, blocking, carried[:2], lines, columns, stride)
-            source = e.pointer(carried[0], body.times(stride, e.i64(lines)), kind)
-            target = e.pointer(carried[1], e.i64(lines * WIDTH * blocking.lanes), kind)
-            return [source, target, e.add(at, e.i64(lines))]
+    def strip(_: Val, carried: list[Val]) -> list[Val]:
+        _move(tiles, carried, [None] * WIDTH)
+        ahead, further = e.i64(step), e.i64(blocking.strip)
+        return [e.pointer(carried[0], ahead, kind), e.pointer(carried[1], further, kind)]
 
-        end = e.sub(e.sub(inner.end, inner.begin), e.i64(lines - 1))
-        *places, begin = e.loop(begin, end, lines, group, [*places, begin])
+    def line(_: Val, carried: list[Val]) -> list[Val]:
+        after = e.loop(columns.begin, whole, step, strip, carried)
+        if count % step:
+            with e.when(e.compare("eq", columns.end, e.i64(count))):
+                _move(tiles, after, _valid(count % step, blocking.lanes))
+        return [e.pointer(carried[0], stride, kind), e.pointer(carried[1], e.i64(step), kind)]
+
+    e.loop(inner.begin, inner.end, 1, line, [start, panel])
+
+
+def _valid(rest: int, lanes: int) -> list[int | None]:
+    """How many lanes exist of each vector of a strip that is cut."""
+    whole = [None] * (rest // lanes)
+    return [*whole, rest % lanes] if rest % lanes else [*whole]
+
+
+def _move(tiles: Tiles, places: list[Val], valid: Sequence[int | None]) -> None:
+    """The vectors of one row and strip, from where they lie to where they are packed."""
+    e, type_, roomy = tiles.body.e, tiles.type, tiles.by_lanes.buffer.roomy
+    for k, count in enumerate(valid):
+        source, target = (e.pointer(x, e.i64(k * type_.lanes), type_.kind) for x in places)
+        e.store(e.load_part(source, type_, None if roomy else count), target)
 
 
 def _turn_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inner: Run) -> None:
@@ -94,52 +108,6 @@ def _turn_lines(tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: 
         return  # blocks are whole vectors but for the last, and so is that one
     with e.when(e.compare("gt", rest, e.i64(0))), body.block():
         _turn(tiles, lines, whole, rest, after, apart)
-
-
-def _pack_lines_of_panel(
-    tiles: Tiles, blocking: Blocking, places: list[Val], lines: int, columns: Run, stride: Val
-) -> None:
-    """Rows of the lane operand, all strips of them."""
-    body, e, kind, step = tiles.body, tiles.body.e, tiles.type.kind, WIDTH * blocking.lanes
-    count = tiles.nest.shape[tiles.lanes_axis]
-    assert isinstance(count, int)
-
-    def strip(_: Val, carried: list[Val]) -> list[Val]:
-        _move(tiles, carried, lines, stride, [None] * WIDTH)
-        return [
-            e.pointer(carried[0], e.i64(step), kind),
-            e.pointer(carried[1], e.i64(blocking.strip), kind),
-        ]
-
-    whole = body.plus(columns.end, e.i64(1 - step))
-    after = e.loop(columns.begin, whole, step, strip, places)
-    if count % step:
-        with e.when(e.compare("eq", columns.end, e.i64(count))):
-            _move(tiles, after, lines, stride, _valid(count % step, blocking.lanes))
-
-
-def _valid(rest: int, lanes: int) -> list[int | None]:
-    """How many lanes exist of each vector of a strip that is cut."""
-    whole = [None] * (rest // lanes)
-    return [*whole, rest % lanes] if rest % lanes else [*whole]
-
-
-def _move(
-    tiles: Tiles, places: list[Val], lines: int, stride: Val, valid: Sequence[int | None]
-) -> None:
-    """Some rows of one strip; the rows that come next are asked for."""
-    body, e, type_, roomy = tiles.body, tiles.body.e, tiles.type, tiles.by_lanes.buffer.roomy
-    for line in range(lines):
-        for k, count in enumerate(valid):
-            lane = e.i64(k * type_.lanes)
-            source = body.plus(body.times(stride, e.i64(line)), lane)
-            vector = e.load_part(
-                e.pointer(places[0], source, type_.kind), type_, None if roomy else count
-            )
-            target = e.i64((line * WIDTH + k) * type_.lanes)
-            e.store(vector, e.pointer(places[1], target, type_.kind))
-            ahead = body.plus(body.times(stride, e.i64(line + lines)), lane)
-            e.prefetch(e.pointer(places[0], ahead, type_.kind))
 
 
 def pack_rows(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
@@ -190,7 +158,6 @@ def _turn(
     for line in lines:
         place = e.pointer(line, at, type_.kind)
         vectors.append(e.load_part(place, type_, valid))
-        e.prefetch(e.pointer(place, e.i64(_TURNED_AHEAD * type_.lanes), type_.kind))
     groups = []
     for first in range(0, len(lines), body.lanes):
         group = vectors[first : first + body.lanes]

@@ -24,8 +24,8 @@ from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 from chainrule.ir.types import Shape, Size
 
-#: Steps of the inner axis between asking for a vector and using it: a far cache's latency.
-_AHEAD: Final = 16
+#: Multiply-adds between asking for a vector and using it: a far cache's latency.
+_AHEAD: Final = 384
 #: Bytes of a strip that the nearest cache keeps beside the rows.
 _NEAR: Final = 24 << 10
 
@@ -279,7 +279,7 @@ class Tiles:
                 for place, lane in zip(places, columns, strict=True)
             ]
             if far:
-                self._ask_ahead(lane_at, places)
+                self._ask_ahead(lane_at, places, height)
             out = []
             for q in range(height):
                 x = self._scalar(row_at, q)
@@ -297,10 +297,11 @@ class Tiles:
             return False
         return size * width * self.body.lanes * itemsize(buffer) > _NEAR
 
-    def _ask_ahead(self, at: Val, places: list[Val]) -> None:
-        """Ask for the vectors some steps of the inner axis ahead."""
+    def _ask_ahead(self, at: Val, places: list[Val], height: int) -> None:
+        """Ask for the vectors some steps of the inner axis ahead: more where a step is short."""
         body, kind = self.body, memory_kind(self.by_lanes.buffer.type.dtype)
-        ahead = self.by_lanes.stride(~(len(self.inner) - 1)).scale * _AHEAD
+        steps = max(1, _AHEAD // (height * len(places)))
+        ahead = self.by_lanes.stride(~(len(self.inner) - 1)).scale * steps
         for place in places:
             body.e.prefetch(body.e.pointer(at, body.plus(place, body.e.i64(ahead)), kind))
 
