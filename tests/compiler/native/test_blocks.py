@@ -22,7 +22,7 @@ WIDTHS = (512, 256, 128)
 RNG = np.random.default_rng(0)
 #: Every product that is beyond a small part of this cache is packed, in small blocks.
 TINY = {"near": 1024, "far": 16 << 10}
-HUGE = {"far": 1 << 40}
+HUGE = {"near": 1 << 40, "far": 1 << 40}
 
 PRODUCTS = {
     "nn": lambda a, b: a @ b,

@@ -27,8 +27,9 @@ from chainrule.ir.types import Shape, Size
 
 #: Vectors of a strip.
 WIDTH: Final = 2
-#: Bytes of unfinished sums.
+#: Bytes of unfinished sums, and of packed rows that several panels meet.
 _ASIDE: Final = 4 << 20
+_KEPT: Final = 4 << 20
 #: Rows below which packing pays for large operands only, and from which on it always does; the
 #: batch that is reckoned with.
 _FEW: Final = 48
@@ -39,6 +40,10 @@ _STRIPS: Final = 3
 #: Rows a multiple of so many bytes apart fall into few sets of the first cache.
 _BAD_ROW: Final = 1024
 _LINE: Final = 64
+#: Shares of the first cache for a tile's rows, of the second for a panel and for packed rows.
+_TILE: Final = 1 / 4
+_PANEL: Final = 5 / 8
+_BLOCK: Final = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Blocking:
     the contracted axis in all blocks. ``columns``: of a packed panel of the lane operand, whole
     strips. ``height``: rows of a tile; they stand side by side in a packed block. ``along_rows``:
     so they do in memory already. ``across``: the lane operand's vectors lie the other way and are
-    turned as they are packed. ``aside``: how many rows have room for unfinished sums; 0: the result
-    itself has it.
+    turned as they are packed. ``keeps``: packed rows stay for all panels. ``aside``: how many rows
+    have room for unfinished sums, ``sums_stride`` apart; 0: the result itself has it.
     """
 
     rows: int
@@ -62,7 +67,15 @@ class Blocking:
     along_rows: bool
     across: bool
     split: bool
+    keeps: bool
     aside: int
+    sums_stride: int
+
+    @property
+    def at_once(self) -> int:
+        """How many rows are worked through before the next; 0: all."""
+        bounds = [self.rows] if self.keeps else []
+        return min([*bounds, *([self.aside] if self.aside else [])], default=0)
 
     @property
     def panel(self) -> int:
@@ -79,11 +92,6 @@ class Blocking:
     def sums(self) -> int:
         """Where unfinished sums are laid aside."""
         return self.panel + self.columns // (WIDTH * self.lanes) * self.strip
-
-    @property
-    def sums_stride(self) -> int:
-        """From one row of unfinished sums to the next."""
-        return self.columns + GRANULE
 
     @property
     def bytes(self) -> int:
@@ -178,22 +186,25 @@ def _sizes(
     shape: tuple[Size, int, Size], lanes: int, size: int, target: Target, *, along_rows: bool,
     across: bool, packs: bool, aside: bool,
 ) -> Blocking:  # fmt: skip
-    """A tile's rows take most of the first cache, a panel half of the second."""
+    """A tile's rows take a part of the first cache, a panel most of the second."""
     rows, columns, inner = shape
     height, strip = tile_rows(WIDTH, target.registers), WIDTH * lanes
-    deep = max(lanes, target.near * 5 // 8 // (height * size) // lanes * lanes)
+    deep = max(lanes, int(target.near * _TILE) // (height * size) // lanes * lanes)
     split = not isinstance(inner, int) or inner > deep
     deep = _even(inner, deep, lanes) if isinstance(inner, int) else deep
-    wide = _even(columns, max(strip, target.far // 2 // (max(deep, 1) * size)), strip)
-    tall = 0
+    wide = _even(columns, max(strip, int(target.far * _PANEL) // (max(deep, 1) * size)), strip)
+    keeps, tall = packs and columns > wide, 0
     if packs:
-        tall = max(height, target.far // 8 // (max(deep, 1) * size) // height * height)
+        most = _KEPT if keeps else int(target.far * _BLOCK)
+        tall = max(height, most // (max(deep, 1) * size) // height * height)
         tall = min(tall, -(-rows // height) * height) if isinstance(rows, int) else tall
-    kept = 0
+    kept, apart = 0, -(-columns // strip) * strip + GRANULE
     if split and aside:
-        kept = max(height, _ASIDE // (wide * size) // height * height)
+        kept = max(height, _ASIDE // (apart * size) // height * height)
         kept = min(kept, -(-rows // height) * height) if isinstance(rows, int) else kept
-    return Blocking(tall, deep, wide, height, lanes, size, along_rows, across, split, kept)
+    return Blocking(
+        tall, deep, wide, height, lanes, size, along_rows, across, split, keeps, kept, apart
+    )
 
 
 def _even(size: int, most: int, unit: int) -> int:

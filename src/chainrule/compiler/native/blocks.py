@@ -49,12 +49,12 @@ class Blocks:
         self.blocking = blocking
 
     def write(self) -> None:
-        """This thread's rows: all at once, or as many as can be laid aside."""
+        """This thread's rows: all at once, or as many as there is room for."""
         low, high = self.tiles.range
-        if not self.blocking.aside:
-            self._over_columns(Run(low, high))
+        if not self.blocking.at_once:
+            self._over_inner(Run(low, high))
             return
-        self._runs(low, high, self.blocking.aside, self._over_columns)
+        self._runs(low, high, self.blocking.at_once, self._over_inner)
 
     def _runs(self, low: Val, high: Val, size: int, write: Callable[[Run], None]) -> None:
         """Runs of an axis, all but the last of one size."""
@@ -68,39 +68,47 @@ class Blocks:
 
         e.loop(low, high, size, run)
 
-    def _over_columns(self, rows: Run) -> None:
-        zero, count = self.body.e.i64(0), self.tiles.nest.shape[self.tiles.lanes_axis]
-        assert isinstance(count, int)
-        end = self.body.e.i64(count)
-        if count <= self.blocking.columns:
-            self._over_inner(rows, Run(zero, end))
-        else:
-            size = self.blocking.columns
-            self._runs(zero, end, size, lambda columns: self._over_inner(rows, columns))
-
-    def _over_inner(self, rows: Run, columns: Run) -> None:
+    def _over_inner(self, rows: Run) -> None:
         """Blocks of the contracted axis; an empty one is one block too: there is what follows."""
         e, zero = self.body.e, self.body.e.i64(0)
-        size = self.body.size(self.tiles.inner[0])
+        size, count = self.body.size(self.tiles.inner[0]), self._count
         if not self.blocking.split:
-            self._over_rows(Block(rows, columns, Run(zero, size)), rows)
+            self._over_columns(Block(rows, Run(zero, count), Run(zero, size)))
             return
 
         def block(at: Val, _: list[Val]) -> list[Val]:
             end = e.smaller(e.add(at, e.i64(self.blocking.inner)), size)
             first, last = e.compare("eq", at, zero), e.compare("eq", end, size)
             with self.body.block():
-                self._over_rows(Block(rows, columns, Run(at, end), first, last), rows)
+                self._over_columns(Block(rows, Run(zero, count), Run(at, end), first, last))
             return []
 
         e.loop(zero, e.larger(size, e.i64(1)), self.blocking.inner, block)
 
-    def _over_rows(self, block: Block, rows: Run) -> None:
-        """Pack the panel, then block by block the rows, if they are packed at all."""
+    @property
+    def _count(self) -> Val:
+        count = self.tiles.nest.shape[self.tiles.lanes_axis]
+        assert isinstance(count, int)
+        return self.body.e.i64(count)
+
+    def _over_columns(self, block: Block) -> None:
+        """Panel after panel; rows that several panels meet are packed before the first."""
+        if self.blocking.keeps:
+            pack_rows(self.tiles, self.blocking, PANELS, block.all_rows, block.inner)
+        begin, end = block.columns.begin, block.columns.end
+        if int(end.text) <= self.blocking.columns:
+            self._over_rows(block)
+        else:
+            size = self.blocking.columns
+            self._runs(begin, end, size, lambda run: self._over_rows(replace(block, columns=run)))
+
+    def _over_rows(self, block: Block) -> None:
+        """Pack the panel, then block by block the rows, unless they are or need not be."""
+        rows = block.all_rows
         panel = self.body.e.pointer(PANELS, self.body.e.i64(self.blocking.panel), self._kind)
         with self.body.block():
             pack_panel(self.tiles, self.blocking, panel, block.columns, block.inner)
-        if not self.blocking.rows:
+        if self.blocking.keeps or not self.blocking.rows:
             self._rows(block, rows, panel)
             return
 
@@ -245,7 +253,7 @@ class Blocks:
                 for index, lane in zip(row_of, columns, strict=True)
             ]
         place = e.mul(e.sub(row, block.all_rows.begin), e.i64(blocking.sums_stride))
-        place = e.add(place, e.sub(columns[0].base, block.columns.begin))
+        place = e.add(place, columns[0].base)
         begin = e.pointer(PANELS, e.add(place, e.i64(blocking.sums)), self._kind)
         return [
             (

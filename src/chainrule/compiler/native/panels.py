@@ -78,7 +78,8 @@ def _turn_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inne
     def vector(at: Val, carried: list[Val]) -> list[Val]:
         with body.block():
             lines = _lines(tiles, tiles.by_lanes, tiles.lanes_axis, at, columns, lanes, inner)
-            _turn_lines(tiles, lines, carried[0], inner, step)
+            below = body.times(body.extent(tiles.by_lanes.stride(tiles.lanes_axis)), e.i64(lanes))
+            _turn_lines(tiles, lines, carried[0], inner, step, below)
         return [e.pointer(carried[0], e.i64(lanes), kind)]
 
     def strip(at: Val, carried: list[Val]) -> list[Val]:
@@ -88,10 +89,13 @@ def _turn_panel(tiles: Tiles, blocking: Blocking, panel: Val, columns: Run, inne
     e.loop(columns.begin, columns.end, step, strip, [panel])
 
 
-def _turn_lines(tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: int) -> None:
+def _turn_lines(
+    tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: int, below: Val
+) -> None:
     """Some lines of memory side by side: for each step of the inner axis an element of each.
 
-    ``apart``: how far one step lies from the next where they are written.
+    ``apart``: how far one step lies from the next where they are written. ``below``: how far the
+    lines that are turned next lie from these; they are asked for.
     """
     body, e, type_ = tiles.body, tiles.body.e, tiles.type
     count = e.sub(inner.end, inner.begin)
@@ -99,7 +103,7 @@ def _turn_lines(tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: 
     whole = e.sub(count, rest)
 
     def square(at: Val, carried: list[Val]) -> list[Val]:
-        _turn(tiles, lines, at, None, carried[0], apart)
+        _turn(tiles, lines, at, None, carried[0], apart, below)
         return [e.pointer(carried[0], e.i64(apart * body.lanes), type_.kind)]
 
     (after,) = e.loop(e.i64(0), whole, body.lanes, square, [target])
@@ -107,7 +111,7 @@ def _turn_lines(tiles: Tiles, lines: list[Val], target: Val, inner: Run, apart: 
     if isinstance(size, int) and not size % body.lanes:
         return  # blocks are whole vectors but for the last, and so is that one
     with e.when(e.compare("gt", rest, e.i64(0))), body.block():
-        _turn(tiles, lines, whole, rest, after, apart)
+        _turn(tiles, lines, whole, rest, after, apart, below)
 
 
 def pack_rows(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: Run) -> None:
@@ -129,7 +133,9 @@ def _turn_tiles(tiles: Tiles, blocking: Blocking, panel: Val, rows: Run, inner: 
     def tile(row: Val, carried: list[Val]) -> list[Val]:
         with body.block():
             lines = _lines(tiles, tiles.by_rows, tiles.rows_axis, row, rows, height, inner)
-            _turn_lines(tiles, lines, carried[0], inner, height)
+            apart = body.extent(tiles.by_rows.stride(tiles.rows_axis))
+            below = body.times(apart, e.i64(height))
+            _turn_lines(tiles, lines, carried[0], inner, height, below)
         return [e.pointer(carried[0], pitch, tiles.type.kind)]
 
     e.loop(rows.begin, rows.end, height, tile, [panel])
@@ -150,7 +156,13 @@ def _lines(
 
 
 def _turn(
-    tiles: Tiles, lines: list[Val], at: Val, valid: Val | None, target: Val, apart: int
+    tiles: Tiles,
+    lines: list[Val],
+    at: Val,
+    valid: Val | None,
+    target: Val,
+    apart: int,
+    below: Val,
 ) -> None:
     """One vector of each line becomes, for each of its lanes, as many neighbours as lines."""
     body, e, type_ = tiles.body, tiles.body.e, tiles.type
@@ -158,6 +170,7 @@ def _turn(
     for line in lines:
         place = e.pointer(line, at, type_.kind)
         vectors.append(e.load_part(place, type_, valid))
+        e.prefetch(e.pointer(place, below, type_.kind))
     groups = []
     for first in range(0, len(lines), body.lanes):
         group = vectors[first : first + body.lanes]

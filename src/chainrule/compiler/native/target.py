@@ -13,10 +13,11 @@ import llvmlite.binding as llvm
 #: Width of the vectors and number of their registers, by the feature that brings them.
 _X86: Final = (("avx512f", 512, 32), ("fma", 256, 16), ("sse2", 128, 16))
 _PINNED: Final = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "avx", "fma")
-#: The first cache of most processors, and the second where the system does not say.
+#: The first and the second cache where the system does not say.
 _NEAR: Final = 32 << 10
 _FAR: Final = 512 << 10
-_SECOND_CACHE: Final = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+#: What the system says; the numbers 0 and 2 hold data.
+_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ def host(widest: int = 512) -> Target:
     features = dict(llvm.get_host_cpu_features())
     triple = llvm.get_process_triple()
     if not triple.startswith(("x86_64", "i686")):
-        return Target(
-            triple, llvm.get_host_cpu_name(), _flags(features), 128, 32, far=_second_cache()
-        )
+        return Target(triple, llvm.get_host_cpu_name(), _flags(features), 128, 32, *_data_caches())
     if widest < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if widest < 256:
@@ -65,14 +64,19 @@ def host(widest: int = 512) -> Target:
     bits, registers = next((b, r) for name, b, r in _X86 if features.get(name) or name == "sse2")
     flags = _flags(features) + (",-prefer-256-bit" if bits == 512 else "")
     cpu = llvm.get_host_cpu_name() if widest >= 512 else "x86-64"
-    return Target(triple, cpu, flags, bits, registers, far=_second_cache())
+    return Target(triple, cpu, flags, bits, registers, *_data_caches())
 
 
-def _second_cache() -> int:
-    """Bytes of a core's second cache."""
+def _data_caches() -> tuple[int, int]:
+    """Bytes of a core's first and second cache for data."""
+    return _cache(0, _NEAR), _cache(2, _FAR)
+
+
+def _cache(number: int, usual: int) -> int:
     with suppress(OSError, ValueError):
-        return int(_SECOND_CACHE.read_text().strip().removesuffix("K")) << 10
-    return _FAR
+        size = (_CACHES / f"index{number}" / "size").read_text()
+        return int(size.strip().removesuffix("K")) << 10
+    return usual
 
 
 def _flags(features: dict[str, bool]) -> str:
