@@ -168,7 +168,7 @@ def _packs_rows(
 
     What the first cache keeps is not. Rows one behind another are packed where they would fall
     into few sets of that cache, if enough strips use them; rows side by side, of which each step
-    reads a piece, where they take half of the second cache.
+    reads a piece, where they take half of the second cache or as many steps as a batch has rows.
     """
     rows, columns, inner = shape
     size = itemsize(by_rows.buffer)
@@ -176,7 +176,7 @@ def _packs_rows(
     if 2 * m * k * size <= target.near:
         return False
     if not by_rows.stride(~0).is_one:
-        return m * k * size >= target.far // 2
+        return not isinstance(inner, int) or m * k * size >= target.far // 2
     apart = by_rows.stride(axis)
     falls = not apart.power and apart.scale * size % _BAD_ROW == 0
     return falls and columns > _STRIPS * WIDTH * lanes
