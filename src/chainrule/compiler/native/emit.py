@@ -71,6 +71,7 @@ class Emitter:
         carried: Sequence[Val] = (),
     ) -> list[Val]:
         """``for i in range(first, last, step): carried = body(i, carried)``; returns carried."""
+        assert first.type == last.type == I64, (first, last)
         head, inside, after = self.fresh("head"), self.fresh("body"), self.fresh("end")
         before = self.block
         self.jump(head)
@@ -277,10 +278,12 @@ class Emitter:
         return self.define(PTR, f"alloca [{count} x {type_.text}], align 64")
 
     def load(self, pointer: Val, type_: NativeType) -> Val:
+        assert pointer.type == PTR, pointer
         align = BITS[type_.kind] // 8
         return self.define(type_, f"load {type_.text}, ptr {pointer.text}, align {align}")
 
     def store(self, x: Val, pointer: Val) -> None:
+        assert pointer.type == PTR, pointer
         align = BITS[x.type.kind] // 8
         self.line(f"  store {x.typed}, ptr {pointer.text}, align {align}")
 
@@ -325,6 +328,7 @@ class Emitter:
 
     def gather(self, pointers: Val, type_: NativeType, valid: Val | int | None) -> Val:
         """One element per lane from as many addresses."""
+        assert pointers.type == NativeType("ptr", type_.lanes), pointers
         mask, align = self._first(type_.lanes, valid), BITS[type_.kind] // 8
         ptrs, i1s = pointers.type.text, f"<{type_.lanes} x i1>"
         name = f"@llvm.masked.gather.{type_.suffix}.v{type_.lanes}p0"
@@ -337,6 +341,7 @@ class Emitter:
 
     def scatter(self, x: Val, pointers: Val, valid: Val | int | None) -> None:
         """One element per lane to as many addresses."""
+        assert pointers.type == NativeType("ptr", x.type.lanes), (x, pointers)
         mask, align = self._first(x.type.lanes, valid), BITS[x.type.kind] // 8
         ptrs, i1s = pointers.type.text, f"<{x.type.lanes} x i1>"
         name = f"@llvm.masked.scatter.{x.type.suffix}.v{x.type.lanes}p0"
