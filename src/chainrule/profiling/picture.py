@@ -101,7 +101,7 @@ def _roofs(
     for dtype in _dtypes(profile):
         height = _peak(profile, dtype)
         axes.line([*across], [height, height], color="text", width=2)
-        axes.text(across[1], height * 1.2, f"{dtype} {height:.3g} GFLOP/s", "end")
+        axes.text(across[0], height * 1.2, f"{dtype} {height:.3g} GFLOP/s", "start")
 
 
 def _parts(axes: Axes, shown: Sequence[Row], whole: float) -> None:

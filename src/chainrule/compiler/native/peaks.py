@@ -171,17 +171,18 @@ class _Loop:
         return int(lines[:, 1].max() - lines[:, 0].min())
 
     def rate(self, work: float, tries: int) -> Rate:
-        """``work`` is done by each thread each time round."""
+        """``work`` is done by each thread each time round.
+
+        So often that the quickest try is long enough: a slow one may have waited for a processor.
+        """
         calibration, times = Calibration(), 1
         while True:
-            ticks = self.ticks(times)
-            if ticks * calibration.seconds_per_tick() > _TRY / 4:
-                break
-            times *= 4
-        times = max(1, round(times * _TRY / (ticks * calibration.seconds_per_tick())))
-        found = [self.ticks(times) for _ in range(tries)]
-        tick = calibration.seconds_per_tick()
-        return Rate(tuple(work * times * self.threads / (ticks * tick) for ticks in found))
+            found = [self.ticks(times) for _ in range(tries)]
+            tick = calibration.seconds_per_tick()
+            quickest = min(found) * tick
+            if quickest > _TRY / 2:
+                return Rate(tuple(work * times * self.threads / (n * tick) for n in found))
+            times *= min(8, max(2, round(_TRY / quickest)))
 
 
 @cache
