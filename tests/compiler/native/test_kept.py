@@ -171,6 +171,24 @@ def test_another_time_of_change_is_another_version(folder, monkeypatch, tmp_path
     assert before != source.version()
 
 
+@pytest.mark.parametrize("how", ["in an archive", "a link to nowhere"])
+def test_a_compiler_whose_files_cannot_be_looked_at_finds_nothing(
+    folder, monkeypatch, tmp_path, how
+):
+    """A package in a zip file; an editor's mark beside a file that is being written."""
+    root = tmp_path / "package"
+    if how == "in an archive":
+        root.write_bytes(b"PK")
+    else:
+        for floor in ("compiler", "ops", "ir"):
+            (root / floor).mkdir(parents=True)
+        (root / "ops" / ".#a.py").symlink_to("user@machine.123")
+    monkeypatch.setattr(cr, "__file__", str(root / "__init__.py"))
+    source.version.cache_clear()
+    assert source.version() is None
+    assert was_planned(build())
+
+
 def test_without_its_code_a_program_is_made_anew(folder):
     """Only the larger file was deleted to make room."""
     build()
@@ -206,6 +224,18 @@ def test_many_processes_at_once_find_the_same_program(folder):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         found = set(pool.map(run, range(4)))
     assert len(found) == 1
+
+
+def test_no_two_nans_are_the_same_constant(folder):
+    """All of them are written as nan: other signs and other bits are other programs."""
+    nans = np.array([0x7FF8 << 48, 0xFFF8 << 48, (0x7FF8 << 48) + 7], np.uint64).view(np.float64)
+    x = np.array([1.0, -1.0])
+    for nan in nans.tolist():
+        found = cr.compile(lambda x: np.where(x > 0, x, nan))(x)  # noqa: B023 - called at once
+        assert found.tobytes() == np.where(x > 0, x, nan).tobytes()
+    a, b, _ = nans.tolist()
+    found = cr.compile(lambda x: np.where(x > 0, a, b))(x)
+    assert found.tobytes() == np.where(x > 0, a, b).tobytes()
 
 
 def test_shapes_are_part_of_the_graph(folder):

@@ -7,6 +7,8 @@ found again only by the very compiler that wrote it, on the same machine (``sour
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Iterator
 from dataclasses import astuple
 
 import numpy as np
@@ -29,8 +31,25 @@ def key_of(graph: Graph, roles: Roles, target: Target, compiler: source.Unchange
         return None
     # The line of a place that may be wrong is part of what the caller must know.
     lines = [node.where for node in graph.nodes] if ops & PLACES.keys() else []
-    parts = (source.version(), np.__version__, astuple(roles), lines, str(graph))
+    parts = (
+        source.version(),
+        np.__version__,
+        astuple(roles),
+        lines,
+        list(_nans(graph)),
+        str(graph),
+    )
     return cache.key_of(hashlib.sha256(repr(parts).encode()).hexdigest(), target)
+
+
+def _nans(graph: Graph) -> Iterator[bytes]:
+    """The bits of each NaN: of whatever sign, they are one text."""
+    for node in graph.nodes:
+        for _, value in sorted(node.attributes.items()):
+            if isinstance(value, Graph):
+                yield from _nans(value)
+            elif isinstance(value, float) and value != value:
+                yield struct.pack("<d", value)
 
 
 def read(key: str, target: Target) -> tuple[Interface, MachineCode] | None:

@@ -28,14 +28,25 @@ _BEHIND: Final = 2.0
 
 @cache
 def version() -> str | None:
-    """The hash of when each file of the compiler was last changed; None if one changed lately."""
-    root, found = Path(chainrule.__file__).parent, []
-    for floor in _FLOORS:
-        found += [(path, *_stamp(entry)) for path, entry in _files(str(root / floor))]
+    """The hash of when each file of the compiler was last changed; None if one changed lately.
+
+    None too where that cannot be asked: the package lies in an archive, a file cannot be looked at.
+    """
+    try:
+        found = _found()
+    except OSError:
+        return None
     began = (chainrule._READ_AT - _BEHIND) * 1e9
     if not found or any(max(modified, changed) > began for _, _, modified, changed in found):
         return None
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+
+
+def _found() -> list[tuple[str, int, int, int]]:
+    root = Path(chainrule.__file__).parent
+    return [
+        (path, *_stamp(entry)) for floor in _FLOORS for path, entry in _files(str(root / floor))
+    ]
 
 
 def _files(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
