@@ -11,6 +11,7 @@ import pytest
 from chainrule.compiler.native import threads
 from chainrule.compiler.native.limits import available
 from chainrule.compiler.native.threads import WORTH_SHARING, choose, run_together
+from chainrule.errors import TrainingError
 
 #: Seconds after which a team that has not met never will.
 PATIENCE = 10.0
@@ -57,6 +58,7 @@ def test_two_teams_never_wait_for_each_others_other_half(monkeypatch):
 
 def test_an_interrupt_while_a_team_gathers_waits_for_the_team(monkeypatch):
     """The machine code cannot be left in the middle: all come, finish, then Ctrl-C is seen."""
+    run_together(Meeting(4), 0, 4)
     submit, calls = ThreadPoolExecutor.submit, []
 
     def interrupted(self, *args):
@@ -83,6 +85,30 @@ def test_an_error_in_one_thread_reaches_the_caller():
 
     with pytest.raises(RuntimeError, match="mine"):
         run_together(fails, 0, 2)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), KeyboardInterrupt()])
+def test_a_team_of_which_a_thread_cannot_begin_is_an_error(monkeypatch, error):
+    """The others must not wait for it, and the next team is whole."""
+    start, begun = threading.Thread.start, []
+
+    def start_two(self):
+        begun.append(self)
+        if len(begun) > 2:
+            raise error
+        start(self)
+
+    threads._pool.cache_clear()
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    meeting = Meeting(5)
+    with pytest.raises((TrainingError, KeyboardInterrupt)):
+        run_together(meeting, 0, 5)
+    assert not meeting.came
+    monkeypatch.undo()
+    for thread in begun[:2]:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    run_together(Meeting(5), 0, 5)
 
 
 def test_a_child_process_forgets_the_pool():

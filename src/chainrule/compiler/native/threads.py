@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from chainrule.compiler.native.limits import available
+from chainrule.errors import TrainingError
 
 #: A step of fewer operations than this is faster on one thread: a barrier costs microseconds.
 WORTH_SHARING = 8_000_000
@@ -23,7 +24,25 @@ def choose(threads: int | None, operations: float) -> int:
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="chainrule")
+    """Threads that have all begun: a team of which the system refuses one would wait for ever.
+
+    Raises:
+        TrainingError: it gives no more threads.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="chainrule")
+    meeting = threading.Barrier(workers + 1)
+    try:
+        for _ in range(workers):
+            pool.submit(meeting.wait)
+        meeting.wait()
+    except BaseException as error:
+        meeting.abort()
+        pool.shutdown(wait=False)
+        if not isinstance(error, RuntimeError):
+            raise
+        message = f"the system gives this process no {workers + 1} threads: {error}"
+        raise TrainingError(message, "threads=1") from error
+    return pool
 
 
 #: Held while a team is asked for: of two half teams in the pool neither could ever begin.
