@@ -139,6 +139,24 @@ def test_a_batch_of_more_rows_than_there_are_is_refused(run):
         run.profile(batch=4000)
 
 
+@pytest.mark.parametrize("options", [
+    {"threads": 0}, {"threads": -1}, {"threads": 1.5}, {"threads": "2"}, {"threads": True},
+    {"seconds": 0}, {"seconds": -1}, {"seconds": "x"}, {"seconds": float("nan")},
+    {"seconds": float("inf")}, {"batch": 0}, {"batch": 2.5}, {"batch": "some"},
+], ids=str)  # fmt: skip
+def test_numbers_that_are_none_are_refused_by_name(run, options):
+    (name,) = options
+    with pytest.raises(TrainingError, match=name):
+        run.profile(**options)
+    if name != "batch":
+        with pytest.raises(TrainingError, match=name):
+            cr.profile(nn.MLP([12, 3], rng=0), losses.cross_entropy, (X, Y), **options)
+
+
+def test_all_rows_may_be_one_batch(run):
+    assert run.profile(batch="all", seconds=0.01).batch == 320
+
+
 def test_the_rest_of_an_epoch_is_no_step_of_the_profile():
     """400 rows in batches of 96 leave one of 16, which the order "smaller" makes a step of."""
     order = cr.orders.as_order("reshuffle")

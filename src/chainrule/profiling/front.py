@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+
 from chainrule.errors import TrainingError
 from chainrule.evaluation.examples import take_examples
 from chainrule.machine.limits import Limits, clock, measure
@@ -59,6 +61,7 @@ def profile(
     Raises:
         ChainruleError: what ``cr.train`` raises.
     """
+    _check_numbers(threads, seconds)
     run = train(
         model, loss, data, optimizer=optimizer, batch=batch, order=order, threads=threads,
         epochs=1_000, max_time=seconds,
@@ -70,7 +73,7 @@ def profile_run(
     run: Run,
     *,
     data: tuple[Any, ...] | None = None,
-    batch: int | None = None,
+    batch: int | Literal["all"] | None = None,
     threads: int | None = None,
     seconds: float = 1.0,
 ) -> Profile:
@@ -84,10 +87,13 @@ def profile_run(
         seconds: of measuring.
 
     Raises:
-        TrainingError: the run holds no data, or did no step; a batch of more rows than there are.
+        TrainingError: the run holds no data, or did no step; a batch of more rows than there are;
+            threads or seconds that are no such number.
     """
+    _check_numbers(threads, seconds)
     job, on_nan = _job_of(run, data)
-    batch, threads = _batch_of(run, batch), threads or run.threads
+    batch = job.examples.rows if batch == "all" else _batch_of(run, batch)
+    threads = run.threads if threads is None else int(threads)
     job = replace(job, batches=batch_schedule(batch, job.examples.rows, job.optimizer))
     descent, _ = job.begin(1, 0, threads, on_nan)
     before = _limits(threads)
@@ -105,6 +111,14 @@ def profile_run(
         held[threads], processor().name, _described(job),
         advice_on(rows, measured.plain, outside, batch),
     )  # fmt: skip
+
+
+def _check_numbers(threads: Any, seconds: Any) -> None:
+    is_count = isinstance(threads, int | np.integer) and not isinstance(threads, bool)
+    if threads is not None and not (is_count and threads >= 1):
+        raise TrainingError(f"threads is {threads!r}; expected a whole number from 1")
+    if isinstance(seconds, bool) or not (isinstance(seconds, int | float) and 0 < seconds < np.inf):
+        raise TrainingError(f"seconds is {seconds!r}; expected a number above 0", "seconds=1")
 
 
 def _job_of(run: Run, data: tuple[Any, ...] | None) -> tuple[Job, Policy]:
