@@ -13,6 +13,7 @@ from chainrule.compiler.lower.plan import make_plan
 from chainrule.compiler.passes.outwards import regrouped
 from chainrule.compiler.pipeline import plain_roles, simplify
 from chainrule.ir.graph import Graph
+from chainrule.ir.text import to_text
 from chainrule.ir.types import BATCH
 from tests.compiler.interpret import Bounded, run
 
@@ -76,3 +77,14 @@ def test_axes_are_regrouped_where_they_are_cut_or_joined_one_by_one():
     assert regrouped((3, 2, 5), (6, 5)) == [([0, 1], [0]), ([2], [1])]
     assert regrouped((4, 6), (6, 4)) is None
     assert regrouped((BATCH, 4), (4, BATCH)) is None
+
+
+def test_axes_that_would_only_change_places_between_operands_stay() -> None:
+    """Moved outwards they would come back in a second round, and so on."""
+
+    def f(x: Any) -> Any:
+        y = np.tanh(x)
+        return np.sum(y * np.transpose(np.exp(y), (1, 0, 2)))
+
+    once = simplify(cr.trace(f, np.zeros((5, 5, 3))))
+    assert to_text(simplify(once)) == to_text(once)

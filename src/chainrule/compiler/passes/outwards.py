@@ -7,7 +7,7 @@ the end takes it: so bias, activation and pooling join the product or read it al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chainrule.compiler.passes.build import axes_of, broadcast, reshape, transpose
@@ -16,6 +16,8 @@ from chainrule.ir.graph import Graph, Node, rebuild, with_inputs
 from chainrule.ir.types import Shape, Size
 
 Axes = tuple[int, ...]
+#: What operations on each element join: they begin the loops in which these are worked out.
+_ANCHORS: Final = ("dot", "sum", "max", "prod")
 #: Fewer axes are a matrix, which products read either way.
 _FEWEST: Final = 3
 
@@ -67,9 +69,21 @@ def _elementwise(node: Node) -> Node | None:
         return None
     axes = axes_of(first)
     operands = tuple(turned(x, _inverse(axes)) for x in node.inputs)
+    if not _is_gain(node.inputs, operands):
+        return None
     type_ = node.type.with_shape(operands[0].type.shape)
     inner = Node(node.op, operands, type_, node.attributes, node.where)
     return transpose(_before_joining(inner) or inner, axes)
+
+
+def _is_gain(before: Sequence[Node], after: Sequence[Node]) -> bool:
+    """Whether fewer operands have their axes moved, or as many, but of none that others join.
+
+    So a second round finds nothing: what is gained is never given back.
+    """
+    old, new = ([x.inputs[0] for x in xs if x.op == "transpose"] for xs in (before, after))
+    anchored = [any(x.op in _ANCHORS for x in xs) for xs in (old, new)]
+    return len(new) < len(old) or (len(new) == len(old) and anchored == [True, False])
 
 
 def _before_joining(node: Node) -> Node | None:
