@@ -387,6 +387,52 @@ if child:
 """
 
 
+#: Another thread runs one program and makes others, while children are forked that need both.
+FORKED_MEANWHILE = """
+import os, signal, threading, warnings
+os.environ["CHAINRULE_CACHE"] = "off"
+import numpy as np
+import chainrule as cr
+from chainrule.compiler.native.jit import assemble
+from chainrule.compiler.native.target import host
+from chainrule.compiler.pipeline import compile_graph, plain_roles
+
+warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+A = np.random.default_rng(0).normal(size=(500, 500))
+f = cr.compile(lambda a: np.tanh(a @ a) @ a)
+f(A)
+graph = cr.trace(lambda a: np.tanh(a @ a), np.ones((9, 9)))
+text = compile_graph(graph, plain_roles(graph)).text
+done = False
+
+def run():
+    while not done:
+        f(A)
+
+def make():
+    while not done:
+        assemble(text, host())
+
+cr.compile(lambda a: a + 2)(np.ones(3))  # all that is imported late is imported
+threads = [threading.Thread(target=work) for work in (run, make)]
+for thread in threads:
+    thread.start()
+ends = []
+for k in range(6):
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # ends a child that waits for ever
+        f(A)
+        cr.compile(lambda a: np.tanh(a - k - 0.5))(np.ones(3))
+        os._exit(0)
+    ends.append(os.waitpid(child, 0)[1])
+done = True
+for thread in threads:
+    thread.join()
+print(ends)
+"""
+
+
 def _script(text: str) -> str:
     run = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
@@ -399,6 +445,13 @@ def _script(text: str) -> str:
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork on this system")
 def test_a_child_process_starts_threads_of_its_own():
     assert _script(AFTER_A_FORK) == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork on this system")
+def test_a_child_of_a_busy_process_can_run_and_compile():
+    """Of the thread that held the locks nothing is left in the child but the locks."""
+    assert _script(FORKED_MEANWHILE) == str([0] * 6)
 
 
 def test_leaving_values_and_errors_do_not_break_the_next_trace():

@@ -206,6 +206,16 @@ def test_a_damaged_interface_is_as_none(folder):
     assert was_planned(build())
 
 
+@pytest.mark.parametrize("text", [b"", b"[]", b"null", b"\xff", b'{"words": 3}'])
+def test_an_interface_of_another_form_is_as_none(folder, text):
+    """Whole, with its hash, but not what is written now."""
+    build()
+    path = min(folder.iterdir(), key=lambda path: path.stat().st_size)
+    cache.write(path.name, text)
+    assert was_planned(build())
+    assert not was_planned(build())
+
+
 _PROCESS = """
 import numpy as np, chainrule as cr
 cr._READ_AT = float("inf")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -35,6 +36,24 @@ def aligned(count: int) -> np.ndarray:
     return raw[skip : skip + count]
 
 
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """``functools.cached_property`` without its lock.
+
+    Before Python 3.12 all objects share it: a child forked while a thread compiled waited for ever.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, owner: Any, kind: Any = None) -> T:
+        made = owner.__dict__[self._make.__name__] = self._make(owner)
+        return made
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """What is to be compiled. Its plan and its text are made when somebody asks for them.
@@ -50,12 +69,12 @@ class Program:
     compiler: Unchanged
     clocked: bool = False
 
-    @cached_property
+    @_Once
     def plan(self) -> Plan:
         """Nests in phases, and where everything lies."""
         return self.planned(self.graph, self.roles)
 
-    @cached_property
+    @_Once
     def text(self) -> str:
         """The module as LLVM text."""
         return write_module(self.plan, self.target, self.clocked)
@@ -77,6 +96,20 @@ class Program:
         return kept.key_of(self.graph, self.roles, self.target, self.compiler)
 
 
+#: Programs whose locks a child process must open.
+_locks: Final[weakref.WeakSet[Executable]] = weakref.WeakSet()
+
+
+def _open_locks() -> None:
+    """After a fork: the thread of the parent that was running a program is not in the child."""
+    for executable in _locks:
+        executable.lock._at_fork_reinit()  # type: ignore[attr-defined] # as threading's own do
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_locks)
+
+
 class Executable:
     """The native form of a program. One run at a time: ``lock`` is held while it lasts."""
 
@@ -91,6 +124,7 @@ class Executable:
         self._batch = -1
         self._kept: dict[int, Any] = {}
         self.lock = threading.Lock()
+        _locks.add(self)
         self._fault = aligned(_LINE).view(np.int64)
         self._hosts = [HostCall(node, buffers) for node, buffers in self.interface.hosts]
         for k, host in enumerate(self._hosts):

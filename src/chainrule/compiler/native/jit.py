@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,18 @@ RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 #: Nothing to convert and no lock to give away: the shortest way from Python into native code.
 QUICK = ctypes.PYFUNCTYPE(None)
+
+
+#: llvmlite's: whoever is in LLVM holds it. A child forked meanwhile could never compile, so a fork
+#: waits for the end of a compilation.
+_LLVM: Any = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)
+
+if _LLVM is not None and hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_LLVM.__enter__,
+        after_in_parent=lambda: _LLVM.__exit__(None, None, None),
+        after_in_child=lambda: _LLVM.__exit__(None, None, None),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,8 +57,11 @@ def read(key: str, target: Target) -> tuple[Interface, MachineCode] | None:
     content = cache.read(key)
     if content is None:
         return None
-    interface, name = from_json(content)
-    code = find(name, target)
+    try:
+        interface, name = from_json(content)
+        code = find(name, target) if name != key else None
+    except (ValueError, TypeError, LookupError):  # whole, but not of our form
+        return None
     return None if code is None else (interface, code)
 
 
