@@ -77,3 +77,17 @@ def test_a_wide_product_and_one_that_lies_the_other_way_are_tiles():
     turned = [x.T.copy() if k == 1 else x for k, x in enumerate(_inputs((16, 16, 2), "f4"))]
     program = _compiled(lambda x, w, b: x @ w + b, turned, 512, False)
     assert "rows of dot" not in str(program.plan)
+
+
+@pytest.mark.parametrize("part", [np.s_[:, 0], np.s_[:, 1], np.s_[:, ::-1], np.s_[:, 1:]])
+def test_columns_may_be_read_one_by_one(part: Any) -> None:
+    """As a loss with a mean and a spread of each example does."""
+    x, w = (RNG.standard_normal(shape) for shape in ((37, 16), (16, 3)))
+
+    def f(w: Any) -> Any:
+        return np.mean(np.exp((x @ w)[part]))
+
+    value, gradient = cr.compile(cr.value_and_grad(f))(w)
+    expected, slopes = cr.value_and_grad(f)(w)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-9, atol=1e-12)

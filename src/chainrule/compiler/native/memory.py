@@ -145,6 +145,8 @@ class Place:
         """The entry ``by`` positions further on."""
         if isinstance(entry, Lanes | Near):
             return replace(entry, plus=entry.plus + by)
+        if is_literal(entry):
+            return self.e.i64(int(entry.text) + by)
         return self.e.add(entry, self.e.i64(by)) if entry.type.lanes else Near(entry, by)
 
     # -- memory ----------------------------------------------------------------------------------
