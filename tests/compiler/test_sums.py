@@ -242,3 +242,17 @@ def test_a_step_that_is_clipped_by_its_norm_is_numpys():
         expected.append(norm)
     np.testing.assert_allclose(alone[0][0], w, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(alone[1][0], expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("length", [7, 17, 255])
+def test_a_sum_that_a_condition_chooses_has_all_its_lanes(length: int, dtype: type) -> None:
+    """LLVM 22 lost the last of the turns by which lanes were joined, and added one half twice."""
+
+    def f(a: Any, b: Any) -> Any:
+        s, t = np.sum(a), np.sum(b)
+        both = np.logical_and(s > 0, t > 0)
+        return np.where(both, s / np.where(both, t, np.ones_like(t)), np.ones_like(t))
+
+    a, b = np.random.default_rng(0).random((2, length)).astype(dtype)
+    np.testing.assert_allclose(cr.compile(f)(a, b), f(a, b), rtol=1e-5)

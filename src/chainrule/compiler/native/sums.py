@@ -47,13 +47,16 @@ def taken(body: Body, node: Node, so_far: Val, at: Lanes, index: Index) -> Val:
 
 
 def fold_lanes(body: Body, node: Node, x: Val) -> Val:
-    """The lanes of a vector joined: halves onto halves, in one fixed order."""
-    lanes = body.lanes
-    while lanes > 1:
-        lanes //= 2
-        moved = body.e.shuffle(x, x, [(k + lanes) % body.lanes for k in range(body.lanes)])
-        x = body.join(node, x, moved)
-    return body.e.extract(x, 0)
+    """The lanes of a vector joined: halves onto halves, in one fixed order.
+
+    Each half is a vector of its own: of lanes turned round, of which one was then used, LLVM 22
+    lost the last turn where the sum was chosen by a condition.
+    """
+    while x.type.lanes > 2:
+        half = x.type.lanes // 2
+        low, high = (body.e.shuffle(x, x, range(k, k + half)) for k in (0, half))
+        x = body.join(node, low, high)
+    return body.join(node, body.e.extract(x, 0), body.e.extract(x, 1))
 
 
 # -- one row -------------------------------------------------------------------------------------
