@@ -75,13 +75,13 @@ def write(target: str, content: str) -> None:
 
 
 def replace_section(page: Path, name: str, content: str) -> None:
-    """Put the content between the page's marks for this name.
+    """Put the content between the page's marks for this name; a page that is not there is made.
 
     Raises:
         ValueError: the page has no such marks.
     """
     begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8") if page.exists() else f"{begin}\n{end}\n"
     if begin not in text or end not in text:
         raise ValueError(f"{page}: no lines {begin} and {end} to write between")
     before, after = text.split(begin)[0], text.split(end)[1]
