@@ -14,6 +14,7 @@ from benchmarks.networks import (
     Convolutional,
     Floats,
     Labels,
+    Rows,
     Transformer,
     first_parameters,
     make_examples,
@@ -24,7 +25,7 @@ Wide = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LayeredTask:
+class LayeredTask(Rows):
     """What a peer is given: the network, x and y (rows first), the first parameters, optimiser."""
 
     network: Convolutional | Transformer
@@ -38,16 +39,6 @@ class LayeredTask:
     def batch(self) -> int:
         """Examples of a step."""
         return self.network.batch
-
-    @property
-    def steps(self) -> int:
-        """Steps of one epoch; the rows are a whole number of batches."""
-        return len(self.x) // self.batch
-
-    @property
-    def data_bytes(self) -> int:
-        """Of the examples."""
-        return self.x.nbytes + self.y.nbytes
 
     def loss(self, parameters: Parameters) -> float:
         """The yardstick: the mean cross-entropy of these parameters on all rows, in float64."""

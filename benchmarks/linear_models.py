@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.networks import Rows
+
 Floats = NDArray[np.float32]
 Weights = tuple[Floats, Floats]  # weight (features,), bias ()
 
@@ -31,7 +33,7 @@ class LinearModel:
 
 
 @dataclass(frozen=True)
-class LinearTask:
+class LinearTask(Rows):
     """What a peer is given: x (rows, features), y (rows,) numbers or labels 0 and 1, rates."""
 
     loss_name: str
@@ -39,16 +41,6 @@ class LinearTask:
     y: Floats
     batch: int
     learning_rate: float
-
-    @property
-    def steps(self) -> int:
-        """Steps of one epoch; the rows are a whole number of batches."""
-        return len(self.x) // self.batch
-
-    @property
-    def data_bytes(self) -> int:
-        """Of the examples."""
-        return self.x.nbytes + self.y.nbytes
 
     @property
     def logistic(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +36,12 @@ class Network:
         return 2 * self.batch * (3 * sum(pairs) - pairs[0])
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a peer is given: x (rows, n_in), y (rows,), the first weights, batch, optimiser."""
+class Rows:
+    """What every task has: examples x and y, rows first, of which ``batch`` make a step."""
 
-    sizes: tuple[int, ...]
-    x: Floats
-    y: Labels
-    layers: list[Layer]
+    x: NDArray[Any]
+    y: NDArray[Any]
     batch: int
-    learning_rate: float
-    optimizer: str = "sgd"
 
     @property
     def steps(self) -> int:
@@ -57,6 +52,19 @@ class Task:
     def data_bytes(self) -> int:
         """Of the examples."""
         return self.x.nbytes + self.y.nbytes
+
+
+@dataclass(frozen=True)
+class Task(Rows):
+    """What a peer is given: x (rows, n_in), y (rows,), the first weights, batch, optimiser."""
+
+    sizes: tuple[int, ...]
+    x: Floats
+    y: Labels
+    layers: list[Layer]
+    batch: int
+    learning_rate: float
+    optimizer: str = "sgd"
 
     def loss(self, layers: list[Layer]) -> float:
         """The yardstick: the loss of these weights on all rows, in float64."""

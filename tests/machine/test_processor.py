@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.machine.processor import caches, in_bytes, processor
+from chainrule.compiler.native.caches import in_bytes
+from chainrule.machine.processor import caches, processor
 
 
 def folder_of(path, name, **files):

@@ -12,7 +12,7 @@ from chainrule.cli.report import section
 from chainrule.cli.view import View
 from chainrule.data.words import count
 from chainrule.machine.doctor import Health, examine
-from chainrule.machine.limits import Limits
+from chainrule.machine.limits import Limits, threads_in_words
 from chainrule.machine.processor import Processor
 from chainrule.machine.store import Store
 from chainrule.profiling.units import bytes_in_words, seconds_in_words
@@ -78,8 +78,7 @@ def _table(one: Limits, all_: Limits) -> Table:
     table.add_column("")
     columns = [one] if all_.threads == 1 else [one, all_]
     for limits in columns:
-        name = "one thread" if limits.threads == 1 else f"{limits.threads} threads"
-        table.add_column(name, justify="right", header_style="dim")
+        table.add_column(threads_in_words(limits.threads), justify="right", header_style="dim")
     table.add_column("")
     for kind, name in (("f32", "float32"), ("f64", "float64")):
         cells = [f"{limits.flops[kind].best / 1e9:.1f}" for limits in columns]

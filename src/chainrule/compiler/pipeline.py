@@ -9,7 +9,7 @@ from typing import Final
 
 from chainrule.compiler.lower.plan import Plan, make_plan
 from chainrule.compiler.lower.roles import Roles, plain_roles
-from chainrule.compiler.lower.straight import straight_plan
+from chainrule.compiler.lower.straight import may_be_straight, straight_plan
 from chainrule.compiler.native.executable import Executable, Program
 from chainrule.compiler.native.source import Unchanged
 from chainrule.compiler.native.target import Target, host
@@ -63,7 +63,7 @@ def compile_graph(graph: Graph, roles: Roles, target: Target | None = None) -> E
 
 def planned(graph: Graph, roles: Roles) -> Plan:
     """Graph to loop nests, through all passes."""
-    if roles.batch == 1:
+    if may_be_straight(graph, roles):
         plan = straight_plan(simplify(specialise(graph, 1)), roles)
         if plan is not None:
             return plan

@@ -10,7 +10,7 @@ from typing import Any, Final
 from chainrule.compiler.native.limits import available
 from chainrule.compiler.native.peaks import Rate, arithmetic
 from chainrule.compiler.native.target import Target, host
-from chainrule.machine.limits import Clock, Limits, clock, measure
+from chainrule.machine.limits import Clock, Limits, clock, measure, silent
 from chainrule.machine.processor import Processor, processor
 from chainrule.machine.selftest import F32, FLOATS, Failure, self_test
 from chainrule.machine.store import Store, store
@@ -92,11 +92,7 @@ class Health:
         }  # fmt: skip
 
 
-def _silent(_: str) -> None:
-    """Tell nobody."""
-
-
-def examine(quick: bool = False, tell: Callable[[str], None] = _silent) -> Health:
+def examine(quick: bool = False, tell: Callable[[str], None] = silent) -> Health:
     """Measure and test; some seconds, ``quick`` about one.
 
     Args:
@@ -110,10 +106,10 @@ def examine(quick: bool = False, tell: Callable[[str], None] = _silent) -> Healt
     programs, failures = _tested(quick, threads, tell)
     tell("the machine once more")
     peaks = Rate((*first.tries, *one.flops["f32"].tries, *arithmetic("f32", 1, 3).tries))
-    found = _findings(one, all_, peaks, failures)
-    target = host()
+    target, kept = host(), store()
+    found = _findings(one, all_, peaks, failures, kept)
     return Health(
-        processor(), target, reason_of(target), one, all_, clock(), versions(), extras(), store(),
+        processor(), target, reason_of(target), one, all_, clock(), versions(), extras(), kept,
         programs, failures, found,
     )  # fmt: skip
 
@@ -143,8 +139,9 @@ def reason_of(target: Target) -> str:
 # -- what is wrong -------------------------------------------------------------------------------
 
 
-def _findings(one: Limits, all_: Limits, peaks: Rate, failures: list[Failure]) -> list[Finding]:
-    kept = store()
+def _findings(
+    one: Limits, all_: Limits, peaks: Rate, failures: list[Failure], kept: Store
+) -> list[Finding]:
     found = (
         _wrong(failures),
         _folder(kept),

@@ -88,11 +88,11 @@ def _rated(rate: Rate) -> dict[str, float]:
     return {"best": rate.best, "spread": rate.spread}
 
 
-def _silent(_: str) -> None:
+def silent(_: str) -> None:
     """Tell nobody."""
 
 
-def measure(threads: int, quick: bool = False, tell: Callable[[str], None] = _silent) -> Limits:
+def measure(threads: int, quick: bool = False, tell: Callable[[str], None] = silent) -> Limits:
     """Measure what so many threads can do; about a third of a second, ``quick`` half of it.
 
     Args:
@@ -101,9 +101,9 @@ def measure(threads: int, quick: bool = False, tell: Callable[[str], None] = _si
         tell: called with what is about to be measured.
     """
     tries = 3 if quick else 5
-    tell(f"arithmetic, {_threads(threads)}")
+    tell(f"arithmetic, {threads_in_words(threads)}")
     flops = {kind: arithmetic(kind, threads, tries) for kind in ("f32", "f64")}
-    tell(f"memory and caches, {_threads(threads)}")
+    tell(f"memory and caches, {threads_in_words(threads)}")
     levels = tuple(_levels(processor(), threads, tries))
     barrier = 0.0
     if threads > 1:
@@ -112,7 +112,8 @@ def measure(threads: int, quick: bool = False, tell: Callable[[str], None] = _si
     return Limits(threads, flops, levels, barrier)
 
 
-def _threads(count: int) -> str:
+def threads_in_words(count: int) -> str:
+    """``one thread``, ``2 threads``."""
     return "one thread" if count == 1 else f"{count} threads"
 
 

@@ -8,21 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
 
+from chainrule.compiler.native.caches import Cache, data_caches
 from chainrule.compiler.native.limits import processors, share_of_time
 from chainrule.compiler.native.target import host
-
-_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
-_UNITS: Final = {"K": 10, "M": 20, "G": 30}
-
-
-@dataclass(frozen=True, slots=True)
-class Cache:
-    """A data cache: its level, from 1, and its bytes."""
-
-    level: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +39,7 @@ class Processor:
 def processor() -> Processor:
     """The processor of this machine."""
     cores, quota = os.cpu_count() or 1, share_of_time()
-    return Processor(_name(), cores, processors(), quota, caches(_CACHES), _memory())
+    return Processor(_name(), cores, processors(), quota, caches(), _memory())
 
 
 def _name() -> str:
@@ -67,24 +56,7 @@ def _memory() -> int:
     return 0
 
 
-# -- caches --------------------------------------------------------------------------------------
-
-
-def caches(folder: Path) -> tuple[Cache, ...]:
+def caches(folder: Path | None = None) -> tuple[Cache, ...]:
     """The data caches that the system tells of; what the compiler assumes, where it does not."""
-    found: dict[int, Cache] = {}
-    for entry in sorted(folder.glob("index*")):
-        with suppress(OSError, ValueError):
-            if (entry / "type").read_text().strip() != "Instruction":
-                level = int((entry / "level").read_text())
-                found[level] = Cache(level, in_bytes((entry / "size").read_text()))
-    assumed = (Cache(1, host().near), Cache(2, host().far))
-    return tuple(found[level] for level in sorted(found)) or assumed
-
-
-def in_bytes(text: str) -> int:
-    """``48K`` as a number."""
-    text = text.strip()
-    if text and text[-1] in _UNITS:
-        return int(text[:-1]) << _UNITS[text[-1]]
-    return int(text)
+    found = data_caches() if folder is None else data_caches(folder)
+    return found or (Cache(1, host().near), Cache(2, host().far))

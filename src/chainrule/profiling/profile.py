@@ -14,6 +14,7 @@ from chainrule.machine.limits import Limits
 from chainrule.profiling.picture import roofline
 from chainrule.profiling.row import Row
 from chainrule.profiling.table import as_table
+from chainrule.runs.files import write_file
 
 #: The version of the form of ``to_json``.
 FORMAT: Final = 1
@@ -118,6 +119,6 @@ class Profile:
         """Write ``profile.json`` and ``profile.svg`` into a folder; their paths."""
         numbers, picture = Path(folder) / "profile.json", Path(folder) / "profile.svg"
         text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
-        numbers.write_text(text + "\n", encoding="utf-8")
+        write_file(numbers, f"{text}\n".encode())
         self.roofline().save(picture)
         return numbers, picture

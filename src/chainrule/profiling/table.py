@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from chainrule.machine.limits import threads_in_words
 from chainrule.profiling.row import Row
 from chainrule.profiling.units import bytes_in_words, count_in_words, percent, seconds_in_words
 
@@ -30,7 +31,7 @@ def as_table(profile: Profile) -> str:
 
 
 def _head(profile: Profile) -> str:
-    threads = "one thread" if profile.threads == 1 else f"{profile.threads} threads"
+    threads = threads_in_words(profile.threads)
     return (
         f"{profile.model}; batch {profile.batch:,}, {threads}\n"
         f"{seconds_in_words(profile.seconds)} a step, {percent(profile.share)} of the machine's "

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chainrule.compiler.lower.views import Label, Terms, terms_of
 from chainrule.compiler.passes.contractions import Side, sides
 from chainrule.ir.graph import Node
-from chainrule.ir.types import sized
-
-if TYPE_CHECKING:
-    from chainrule.compiler.lower.group import Nest
 
 #: A loop of a product: axis r of the result by r, the k-th contracted axis by ~k (which is < 0).
 Loop = int
 #: The most columns of a narrow product, and the shortest axis that it contracts.
 _COLUMNS: Final = 4
-#: An axis this short fills no tile; the most rows of a tile that runs over several.
-_SHORT: Final = 4
-_TILE: Final = 16
 _DEEP: Final = 8
 
 
@@ -70,22 +62,6 @@ def rows_axes(dot: Node, order: tuple[int, ...]) -> tuple[int, ...]:
     side, _ = lane_side(dot, order)
     shared = len(sides(dot)[0].shared)
     return tuple(k for k in operand_loops(dot)[1 - side] if k >= shared)
-
-
-def flat_rows(nest: Nest) -> tuple[int, ...]:
-    """The short axes over which the rows of one tile run together; none: they run along one axis.
-
-    So it is where all rows are few and the last axis alone would fill no tile: the gradient of the
-    kernels of a convolution's first layer.
-    """
-    assert nest.anchor is not None
-    axes = rows_axes(nest.anchor, nest.order)
-    sizes = [nest.shape[k] for k in axes]
-    if nest.sums or len(axes) < 2 or not all(isinstance(n, int) for n in sizes):
-        return ()
-    count, last = math.prod(sized(tuple(sizes))), sized((sizes[-1],))[0]
-    short = 0 < last <= _SHORT and count <= _TILE and set(axes) | {nest.order[-1]} == {*nest.order}
-    return axes if short and len(sides(nest.anchor)[0].inner) > 1 else ()
 
 
 def is_narrow(dot: Node, orders: Mapping[Node, tuple[int, ...]]) -> bool:

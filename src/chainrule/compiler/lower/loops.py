@@ -18,7 +18,7 @@ from chainrule.compiler.passes.build import copy
 from chainrule.compiler.passes.contractions import sides
 from chainrule.compiler.passes.loops import item_of
 from chainrule.ir.graph import Attributes, Graph, Node, rebuild, with_inputs
-from chainrule.ir.types import ArrayType, sized
+from chainrule.ir.types import ArrayType, Size, sized
 from chainrule.ops.bodies import TOKEN
 from chainrule.ops.scan import Scan
 
@@ -151,13 +151,18 @@ def effort_of(graph: Graph, batch: int) -> Effort:
     return Effort(total, shared)
 
 
-def _of_node(node: Node, batch: int) -> Effort:
-    elements = float(math.prod(sized(node.type.shape, batch)))
+def factors_of(node: Node) -> tuple[Size, ...]:
+    """What gives, multiplied, the operations of a node that is no loop."""
+    if node.op in ("input", "item"):
+        return (0,)
     if node.op == "dot":
         a, _ = sides(node)
-        elements *= 2 * math.prod(sized(a.sizes(a.inner), batch))
-    if node.op in ("input", "item"):
-        elements = 0.0
+        return (2, *node.type.shape, *a.sizes(a.inner))
+    return node.type.shape
+
+
+def _of_node(node: Node, batch: int) -> Effort:
+    elements = float(math.prod(sized(factors_of(node), batch)))
     inside = [v for v in node.attributes.values() if isinstance(v, Graph)]
     if not inside:
         return Effort(elements, elements)

@@ -92,11 +92,6 @@ def _two_sums(node: Node) -> Node:
 # -- the nests -------------------------------------------------------------------------------------
 
 
-def is_block_sum(nest: Nest) -> bool:
-    """Whether a nest adds up rows, chunk by chunk."""
-    return nest.kind == "blocks"
-
-
 def rows_of(nest: Nest) -> int:
     """How many rows a nest goes through, if it can do so block by block; else 0."""
     if nest.kind == "blocks":

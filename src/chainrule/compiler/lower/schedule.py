@@ -21,7 +21,6 @@ from chainrule.compiler.lower.row_blocks import (
     CHUNKS,
     Blocks,
     blocks_of,
-    is_block_sum,
     together,
 )
 from chainrule.compiler.lower.shares import share_finely
@@ -156,7 +155,7 @@ def in_blocks(
     after: dict[int, set[int]] = {}
     for number, group in enumerate(groups):
         members = [nests[k] for k in group]
-        works.append(blocks_of(members) if is_block_sum(members[-1]) else members[0])
+        works.append(blocks_of(members) if members[-1].kind == "blocks" else members[0])
         after[number] = {place[p] for k in group for p in ordering.after[k]} - {number}
     return works, after
 

@@ -8,11 +8,18 @@ a row) is done by the first thread.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Final
 
-from chainrule.compiler.lower.contraction import flat_rows, rows_axes
+from chainrule.compiler.lower.contraction import rows_axes
 from chainrule.compiler.lower.group import Nest
-from chainrule.ir.types import BATCH, Size
+from chainrule.compiler.passes.contractions import sides
+from chainrule.ir.types import BATCH, Size, sized
+
+#: An axis this short fills no tile; the most rows of a tile that runs over several.
+_SHORT: Final = 4
+_TILE: Final = 16
 
 
 def share_finely(nests: Iterable[Nest]) -> frozenset[Size]:
@@ -54,3 +61,19 @@ def _tiles_along_rows(nest: Nest) -> bool:
     """Whether a product's tiles, of heights chosen for whole granules, run along the rows."""
     assert nest.anchor is not None
     return rows_axes(nest.anchor, nest.order)[-1] == nest.order[0]
+
+
+def flat_rows(nest: Nest) -> tuple[int, ...]:
+    """The short axes over which the rows of one tile run together; none: they run along one axis.
+
+    So it is where all rows are few and the last axis alone would fill no tile: the gradient of the
+    kernels of a convolution's first layer.
+    """
+    assert nest.anchor is not None
+    axes = rows_axes(nest.anchor, nest.order)
+    sizes = [nest.shape[k] for k in axes]
+    if nest.sums or len(axes) < 2 or not all(isinstance(n, int) for n in sizes):
+        return ()
+    count, last = math.prod(sized(tuple(sizes))), sized((sizes[-1],))[0]
+    short = 0 < last <= _SHORT and count <= _TILE and set(axes) | {nest.order[-1]} == {*nest.order}
+    return axes if short and len(sides(nest.anchor)[0].inner) > 1 else ()

@@ -32,7 +32,7 @@ _KNOWN: Final = ELEMENTWISE | LEAVES | {"input", "sum", "max", "broadcast", "tra
 def straight_plan(graph: Graph, roles: Roles) -> Plan | None:
     """The plan of a step of fixed sizes as one nest; None where it is not of this kind."""
     graph = own_outputs(graph)
-    if not _fits(graph, roles):
+    if not _fits(graph):
         return None
     computed = {node: None for node in graph.nodes if node.op in ELEMENTWISE | {"sum", "max"}}
     rows = tuple(
@@ -48,23 +48,25 @@ def straight_plan(graph: Graph, roles: Roles) -> Plan | None:
     return Plan(prepared, memory, Schedule(((nest,),), frozenset()), {}, {})
 
 
+def may_be_straight(graph: Graph, roles: Roles) -> bool:
+    """Whether a step of one example carries so little that it is worth a look."""
+    carried = (n for n, r in zip(graph.inputs, roles.inputs, strict=True) if r == "state")
+    return (
+        roles.batch == 1
+        and sum(math.prod(sized(node.type.shape)) for node in carried) <= _MOST
+        and all(role.kind in ("state", "scalar") for role in roles.outputs)
+        and all(role in ("state", "rows", "scalar") for role in roles.inputs)
+    )
+
+
 def long_axes(node: Node) -> tuple[int, ...]:
     """The axes that are not of size one."""
     return tuple(k for k, n in enumerate(sized(node.type.shape)) if n != 1)
 
 
-def _fits(graph: Graph, roles: Roles) -> bool:
+def _fits(graph: Graph) -> bool:
     known = all(node.op in _KNOWN or is_unit_reshape(node) for node in graph.nodes)
-    carried = (n for n, r in zip(graph.inputs, roles.inputs, strict=True) if r == "state")
-    size = sum(math.prod(sized(node.type.shape)) for node in carried)
-    return (
-        known
-        and size <= _MOST
-        and all(map(_is_small, graph.nodes))
-        and all(map(_is_of_vectors, graph.outputs))
-        and all(role.kind in ("state", "scalar") for role in roles.outputs)
-        and all(role in ("state", "rows", "scalar") for role in roles.inputs)
-    )
+    return known and all(map(_is_small, graph.nodes)) and all(map(_is_of_vectors, graph.outputs))
 
 
 def _is_small(node: Node) -> bool:

@@ -34,7 +34,7 @@ _KEPT: Final = 4 << 20
 #: batch that is reckoned with.
 _FEW: Final = 48
 _MANY: Final = 384
-_BATCH: Final = 128
+USUAL_BATCH: Final = 128
 #: Strips of columns that use a tile of rows often enough for it to be packed.
 _STRIPS: Final = 3
 #: Rows a multiple of so many bytes apart fall into few sets of the first cache.
@@ -148,7 +148,7 @@ def _is_worth_it(rows: Size, columns: int, inner: Size, by_lanes: Operand, targe
     fall into few sets of the first; and what few rows read once or twice, unless it comes from
     memory. The length of a batch is taken as 128, but a batch of few rows must not be slow either.
     """
-    size, inner = itemsize(by_lanes.buffer), inner if isinstance(inner, int) else _BATCH
+    size, inner = itemsize(by_lanes.buffer), inner if isinstance(inner, int) else USUAL_BATCH
     whole = inner * columns * size
     if not isinstance(rows, int):
         return whole >= target.far // 2
@@ -172,7 +172,7 @@ def _packs_rows(
     """
     rows, columns, inner = shape
     size = itemsize(by_rows.buffer)
-    m, k = (n if isinstance(n, int) else _BATCH for n in (rows, inner))
+    m, k = (n if isinstance(n, int) else USUAL_BATCH for n in (rows, inner))
     if 2 * m * k * size <= target.near:
         return False
     if not by_rows.stride(~0).is_one:

@@ -164,7 +164,7 @@ class Blocks:
 
         def strip(at: Val, carried: list[Val]) -> list[Val]:
             with self.body.block():
-                columns = self._columns(at, WIDTH, None)
+                columns = self.tiles.columns(at, WIDTH, None)
                 self._tile(block, row, height, start, carried[0], columns)
             return [e.pointer(carried[0], e.i64(self.blocking.strip), self._kind)]
 
@@ -175,15 +175,8 @@ class Blocks:
         rest, begin = count % step, e.i64(count // step * step)
         width, valid = -(-rest // self.blocking.lanes), rest % self.blocking.lanes or None
         with e.when(e.compare("eq", block.columns.end, e.i64(count))), self.body.block():
-            columns = self._columns(begin, width, valid)
+            columns = self.tiles.columns(begin, width, valid)
             self._tile(block, row, height, start, panel, columns)
-
-    def _columns(self, begin: Val, width: int, valid: int | None) -> list[Lanes]:
-        """The runs of lanes of a strip, of which the last may be cut."""
-        return [
-            Lanes(begin, valid if k == width - 1 else None, k * self.blocking.lanes)
-            for k in range(width)
-        ]
 
     def _tile(
         self, block: Block, row: Val, height: int, start: Val, panel: Val, columns: list[Lanes]

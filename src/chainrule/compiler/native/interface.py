@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from chainrule.compiler.lower.buffers import Buffer, Extent
-from chainrule.compiler.lower.loops import Effort, effort_of
+from chainrule.compiler.lower.loops import Effort, effort_of, factors_of
 from chainrule.compiler.lower.plan import Plan, Scratch, all_plans
 from chainrule.compiler.native.program import (
     Words,
@@ -22,7 +22,6 @@ from chainrule.compiler.native.program import (
     words_of,
 )
 from chainrule.compiler.native.target import Target
-from chainrule.compiler.passes.contractions import sides
 from chainrule.ir.graph import Graph, Node
 from chainrule.ir.types import BATCH, Batch, Size, parse_type
 
@@ -93,15 +92,9 @@ def _work_of(graph: Graph) -> tuple[Extent, ...] | None:
     for node in graph.nodes:
         if any(isinstance(value, Graph) for value in node.attributes.values()):
             return None
-        if node.op in ("input", "item"):
-            continue
         count = Extent(1)
-        for size in node.type.shape:
+        for size in factors_of(node):
             count = count.times(size)
-        if node.op == "dot":
-            a, _ = sides(node)
-            for size in (2, *a.sizes(a.inner)):
-                count = count.times(size)
         scales[count.power] = scales.get(count.power, 0) + count.scale
     return tuple(Extent(scale, power) for power, scale in sorted(scales.items()))
 

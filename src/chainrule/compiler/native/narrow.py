@@ -15,6 +15,7 @@ from chainrule.compiler.native.emit import Emitter, NativeType, Val
 from chainrule.compiler.native.loops import HIGH, LOW, lanes_over, store_rows
 from chainrule.compiler.native.memory import Entry, Index, Lanes, Near, kind_of
 from chainrule.compiler.native.operands import Operand
+from chainrule.compiler.native.sums import interleaved
 from chainrule.compiler.native.values import Body
 
 #: Vectors of a row that are written out; more are looped over.
@@ -111,15 +112,8 @@ def fold(e: Emitter, vectors: list[Val]) -> Val:
     span = 1
     while span < vectors[0].type.lanes:
         seconds = vectors[1::2] or vectors
-        vectors = [_fold(e, a, b, span) for a, b in zip(vectors[::2], seconds, strict=True)]
+        vectors = [
+            e.add(*interleaved(e, a, b, span)) for a, b in zip(vectors[::2], seconds, strict=True)
+        ]
         span *= 2
     return vectors[0]
-
-
-def _fold(e: Emitter, a: Val, b: Val, span: int) -> Val:
-    """Lane i of a belongs to row i mod span; of the result to row i mod 2 span."""
-    lanes = range(a.type.lanes)
-    second = [a.type.lanes * bool(i & span) for i in lanes]
-    own = e.shuffle(a, b, [i + s for i, s in zip(lanes, second, strict=True)])
-    other = e.shuffle(a, b, [(i ^ span) + s for i, s in zip(lanes, second, strict=True)])
-    return e.add(own, other)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from chainrule.compiler.lower.contraction import flat_rows
+from chainrule.compiler.lower.shares import flat_rows
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.memory import Entry, Index, Lanes, Near
 from chainrule.compiler.native.tiles import Tiles
@@ -64,10 +64,7 @@ class TilesByExample(Tiles):
 
     def tile(self, row: Val, height: int, column: Val, width: int, valid: Val | int | None) -> None:
         """Add one example to a tile's sums; without one, work out and store what follows."""
-        lanes, e = self.body.lanes, self.body.e
-        columns = [
-            Lanes(column, valid if k == width - 1 else None, k * lanes) for k in range(width)
-        ]
+        e, columns = self.body.e, self.columns(column, width, valid)
         places = [self._place(row, q, lane) for q in range(height) for lane in columns]
         sums = [e.load(place, self.type) for place in places]
         if self.example is None:

@@ -17,7 +17,7 @@ from chainrule.compiler.native.clock import Calibration, ticks_text
 from chainrule.compiler.native.emit import I64, PTR, Emitter, NativeType, Val
 from chainrule.compiler.native.executable import aligned
 from chainrule.compiler.native.jit import assemble
-from chainrule.compiler.native.program import barrier_text
+from chainrule.compiler.native.program import ATTRIBUTES, barrier_text
 from chainrule.compiler.native.target import Target, host
 from chainrule.compiler.native.threads import run_together
 
@@ -29,7 +29,6 @@ _NOTES, _DATA, _BYTES, _TIMES, _BARRIER = range(5)
 _READS: Final = 16
 #: Seconds that one try should last.
 _TRY: Final = 0.006
-_ATTRIBUTES: Final = '#0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def _word(e: Emitter, place: int, type_: NativeType) -> Val:
 def _module(target: Target, e: Emitter) -> str:
     head = "define void @run(ptr %table, i64 %thread, i64 %threads) #0 {"
     run = "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
-    texts = [ticks_text(target), barrier_text(target), run, f"attributes {_ATTRIBUTES}"]
+    texts = [ticks_text(target), barrier_text(target), run, f"attributes {ATTRIBUTES}"]
     return "\n\n".join([f'target triple = "{target.triple}"', *sorted(e.declarations), *texts])
 
 

@@ -15,9 +15,9 @@ from math import prod
 from typing import Final
 
 from chainrule.compiler.lower.buffers import itemsize
-from chainrule.compiler.lower.contraction import flat_rows
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.native.blocking import blocking_of, rows_at_once
+from chainrule.compiler.lower.shares import flat_rows
+from chainrule.compiler.native.blocking import USUAL_BATCH, blocking_of, rows_at_once
 from chainrule.compiler.native.blocks import Blocks
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.loops import HIGH, LOW
@@ -31,8 +31,6 @@ from chainrule.ir.types import Size
 #: Rows that are few, and the widest strip of theirs, in vectors.
 _FEW: Final = 8
 _WIDEST: Final = 8
-#: The length of a batch that is reckoned with.
-_BATCH: Final = 128
 
 
 def write_product(body: Body, nest: Nest, target: Target) -> bool:
@@ -136,7 +134,7 @@ def _strips(columns: int, lanes: int, width: int) -> list[Strips]:
 
 def _is_kept(tiles: Tiles, columns: int, target: Target) -> bool:
     """Whether the second cache keeps the lane operand while the rows pass."""
-    inner = prod(n if isinstance(n, int) else _BATCH for n in tiles.inner)
+    inner = prod(n if isinstance(n, int) else USUAL_BATCH for n in tiles.inner)
     vectors = -(-columns // tiles.body.lanes)
     return vectors > 3 and inner * columns * itemsize(tiles.by_lanes.buffer) <= target.far // 2
 

@@ -12,7 +12,7 @@ from typing import Final
 from chainrule.compiler.lower.buffers import Buffer
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan, all_plans
-from chainrule.compiler.lower.row_blocks import Blocks, is_block_sum
+from chainrule.compiler.lower.row_blocks import Blocks
 from chainrule.compiler.lower.schedule import Gather, Work, accesses
 from chainrule.compiler.lower.views import HOSTED
 from chainrule.compiler.native.blocking import Blocking, blocking_of
@@ -50,7 +50,8 @@ _PAUSE: Final = {
     "aarch64": "call void @llvm.aarch64.hint(i32 1)",
     "arm64": "call void @llvm.aarch64.hint(i32 1)",
 }
-_ATTRIBUTES: Final = '#0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
+#: Of every function: vectors as wide as the target's.
+ATTRIBUTES: Final = '#0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +168,13 @@ def write_module(plan: Plan, target: Target, clocked: bool = False) -> str:
         texts.append(f"define internal i64 @{calls.loops[id(work)]}{text}")
     if loops:
         declarations.add(MEMCPY)
-    if any(isinstance(work, Nest) and is_block_sum(work) for _, work in _works(plan)):
+    if any(isinstance(work, Nest) and work.kind == "blocks" for _, work in _works(plan)):
         declarations.add(MEMSET)
     if clocked:
         texts.append(ticks_text(target))
     header = f'target triple = "{target.triple}"'
     parts = [header, *sorted(declarations), *texts, run, _QUICK, barrier_text(target)]
-    return "\n\n".join([*parts, f"attributes {_ATTRIBUTES}"])
+    return "\n\n".join([*parts, f"attributes {ATTRIBUTES}"])
 
 
 def barrier_text(target: Target) -> str:
@@ -190,12 +191,12 @@ def barrier_text(target: Target) -> str:
 def _write_nest(
     plan: Plan, nest: Nest, target: Target, declarations: set[str], number: int
 ) -> Written:
+    if nest.kind == "straight":
+        return write_straight(plan, nest, target, declarations)
     dtypes = [node.type.dtype for node in nest.members]
     body = Body(plan.memory.of, nest.members, lanes_for(target.vector_bits, dtypes))
     body.e.declarations = declarations
     extra = ""
-    if nest.kind == "straight":
-        return write_straight(plan, nest, target, declarations)
     if nest.kind == "dot":
         is_packed = write_product(body, nest, target)
         extra = ", ptr noalias %panels" if is_packed else ""

@@ -16,7 +16,7 @@ from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.lower.plan import Plan
 from chainrule.compiler.lower.straight import is_tall, long_axes
 from chainrule.compiler.lower.views import LEAVES, REDUCTIONS, is_view, references, view_index
-from chainrule.compiler.native.emit import I64, PTR, NativeType, Val
+from chainrule.compiler.native.emit import PTR, NativeType, Val
 from chainrule.compiler.native.gather import Written
 from chainrule.compiler.native.loops import HIGH, LOW
 from chainrule.compiler.native.memory import Entry, Index, Lanes, is_literal, lanes_for
@@ -310,6 +310,3 @@ def _is_of_matrix(node: object) -> bool:
 
 def _next_power(n: int) -> int:
     return 1 << (n - 1).bit_length()
-
-
-__all__ = ["AHEAD", "I64", "write_straight"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chainrule.compiler.lower.group import Nest
-from chainrule.compiler.native.emit import Val
+from chainrule.compiler.native.emit import Emitter, Val
 from chainrule.compiler.native.memory import Entry, Index, Lanes
 from chainrule.compiler.native.values import Body
 from chainrule.compiler.passes.build import axes_of
@@ -57,6 +57,20 @@ def fold_lanes(body: Body, node: Node, x: Val) -> Val:
         low, high = (body.e.shuffle(x, x, range(k, k + half)) for k in (0, half))
         x = body.join(node, low, high)
     return body.join(node, body.e.extract(x, 0), body.e.extract(x, 1))
+
+
+def interleaved(e: Emitter, a: Val, b: Val, span: int) -> tuple[Val, Val]:
+    """Two vectors whose lane i belongs to row i mod ``span``, to be joined.
+
+    In what is joined of the result lane i belongs to row i mod 2 ``span``: of a, then of b.
+    """
+    lanes = range(a.type.lanes)
+    second = [a.type.lanes * bool(i & span) for i in lanes]
+    own, other = (
+        e.shuffle(a, b, [(i ^ turn) + s for i, s in zip(lanes, second, strict=True)])
+        for turn in (0, span)
+    )
+    return own, other
 
 
 # -- one row -------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import llvmlite.binding as llvm
+
+from chainrule.compiler.native.caches import data_caches
 
 #: Width of the vectors and number of their registers, by the feature that brings them.
 _X86: Final = (("avx512f", 512, 32), ("fma", 256, 16), ("sse2", 128, 16))
@@ -16,8 +16,6 @@ _PINNED: Final = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "avx", 
 #: The first and the second cache where the system does not say.
 _NEAR: Final = 32 << 10
 _FAR: Final = 512 << 10
-#: What the system says; the numbers 0 and 2 hold data.
-_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def host(widest: int = 512) -> Target:
     features = dict(llvm.get_host_cpu_features())
     triple = llvm.get_process_triple()
     if not triple.startswith(("x86_64", "i686")):
-        return Target(triple, llvm.get_host_cpu_name(), _flags(features), 128, 32, *_data_caches())
+        return Target(triple, llvm.get_host_cpu_name(), _flags(features), 128, 32, *_near_and_far())
     if widest < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if widest < 256:
@@ -64,19 +62,13 @@ def host(widest: int = 512) -> Target:
     bits, registers = next((b, r) for name, b, r in _X86 if features.get(name) or name == "sse2")
     flags = _flags(features) + (",-prefer-256-bit" if bits == 512 else "")
     cpu = llvm.get_host_cpu_name() if widest >= 512 else "x86-64"
-    return Target(triple, cpu, flags, bits, registers, *_data_caches())
+    return Target(triple, cpu, flags, bits, registers, *_near_and_far())
 
 
-def _data_caches() -> tuple[int, int]:
+def _near_and_far() -> tuple[int, int]:
     """Bytes of a core's first and second cache for data."""
-    return _cache(0, _NEAR), _cache(2, _FAR)
-
-
-def _cache(number: int, usual: int) -> int:
-    with suppress(OSError, ValueError):
-        size = (_CACHES / f"index{number}" / "size").read_text()
-        return int(size.strip().removesuffix("K")) << 10
-    return usual
+    found = {cache_.level: cache_.bytes for cache_ in data_caches()}
+    return found.get(1, _NEAR), found.get(2, _FAR)
 
 
 def _flags(features: dict[str, bool]) -> str:

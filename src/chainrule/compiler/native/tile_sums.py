@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from chainrule.compiler.lower.group import Nest
 from chainrule.compiler.native.emit import Val
 from chainrule.compiler.native.memory import Entry, Lanes
+from chainrule.compiler.native.sums import interleaved
 from chainrule.compiler.native.values import Body
 from chainrule.ir.graph import Node
 
@@ -55,13 +56,7 @@ class RowSums:
         e, lanes, span = self.body.e, range(self.body.lanes), 1 << level
         if b is None:
             return self.body.join(node, a, e.shuffle(a, a, [i ^ span for i in lanes]))
-        second = [bool(i & span) for i in lanes]
-        width = self.body.lanes
-        own = e.shuffle(a, b, [i + width * s for i, s in zip(lanes, second, strict=True)])
-        other = e.shuffle(
-            a, b, [(i ^ span) + width * s for i, s in zip(lanes, second, strict=True)]
-        )
-        return self.body.join(node, own, other)
+        return self.body.join(node, *interleaved(e, a, b, span))
 
     def _finished(self, k: int, node: Node) -> list[Val]:
         """The vectors of a sum, one lane for each row."""

@@ -148,12 +148,14 @@ class Tiles:
 
     def tile(self, row: Val, height: int, column: Val, width: int, valid: Val | int | None) -> None:
         """One tile: run over the inner axis, then work out and store what follows."""
-        lanes = self.body.lanes
-        columns = [
-            Lanes(column, valid if k == width - 1 else None, k * lanes) for k in range(width)
-        ]
+        columns = self.columns(column, width, valid)
         self.ask_for_old(row, height, columns)
         self.finish_tile(row, height, columns, self._sums(row, height, columns))
+
+    def columns(self, begin: Val, width: int, valid: Val | int | None) -> list[Lanes]:
+        """The runs of lanes of a strip, of which the last may be cut."""
+        last, lanes = width - 1, self.body.lanes
+        return [Lanes(begin, valid if k == last else None, k * lanes) for k in range(width)]
 
     def finish_tile(self, row: Val, height: int, columns: list[Lanes], sums: list[Val]) -> None:
         """Work out and store what follows from the sums of a tile."""

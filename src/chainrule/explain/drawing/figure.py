@@ -16,6 +16,7 @@ from chainrule.explain.drawing.surfaces import Surface, surface
 from chainrule.explain.drawing.text import wrap
 from chainrule.explain.drawing.view import Box
 from chainrule.explain.drawing.words import label
+from chainrule.runs.files import write_file
 
 _LINE: Final = 1.25 * SIZE
 _EDGE: Final = 10.0
@@ -120,12 +121,12 @@ class Figure:
         return self._whole("".join(body), height, notes)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture as a file.
+        """Write the picture as a file, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
-        Path(path).write_text(self.svg() + "\n", encoding="utf-8")
+        write_file(Path(path), f"{self.svg()}\n".encode())
 
     def _repr_svg_(self) -> str:
         return self.svg()
