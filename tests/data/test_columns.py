@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.data.category import Category
+from chainrule.data.columns import Columns
 from chainrule.data.date import Date
 from chainrule.data.dropped import Dropped
 from chainrule.data.infer import fit_column
@@ -31,7 +32,7 @@ def fit(values, name="c", kind=None):
 
 def encode(column, values, kind=None):
     x = np.zeros((len(values), column.width), np.float32)
-    column.fill(chunked(values, kind), x)
+    column.encode(chunked(values, kind), x)
     return x
 
 
@@ -195,7 +196,7 @@ COLUMNS = st.one_of(
 def test_any_column_is_encoded_finitely_and_the_same_after_json(values):
     """encode(from_json(to_json(schema))) = encode(schema), finite, as wide as it says."""
     column = fit(values)
-    schema = Schema((column,), Target("y", "regression", ""))
+    schema = Schema(Columns((column,)), Target("y", "regression", ""))
     again = Schema.from_json(json.loads(json.dumps(schema.to_json(), allow_nan=False)))
     assert again == schema
     x = schema.encode(pa.table({"c": chunked(values)}))

@@ -1,5 +1,6 @@
 """Tables: read them, find out what their columns are, and encode them for a network."""
 
+from chainrule.data.columns import Columns
 from chainrule.data.examples import EXAMPLES, Example, flights
 from chainrule.data.prepare import Part, Prepared, encode_part, held_out, prepare, with_target
 from chainrule.data.read import read_table
@@ -8,6 +9,7 @@ from chainrule.data.target import Target
 
 __all__ = [
     "EXAMPLES",
+    "Columns",
     "Example",
     "Part",
     "Prepared",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,14 @@ class Category:
     missing: int = 0
 
     @classmethod
-    def fit(cls, name: str, indices: NDArray[np.int64], texts: Sequence[str]) -> Category:
+    def fit(
+        cls, name: str, indices: NDArray[np.int64], texts: Sequence[str],
+        weights: NDArray[np.float64] | None = None,
+    ) -> Category:  # fmt: skip
         """The levels of a column given as ``codes`` gives it."""
-        rows = np.bincount(indices[indices >= 0], minlength=len(texts))
+        rows = rows_of(indices, len(texts), weights)
         order = sorted(np.flatnonzero(rows).tolist(), key=lambda i: (-rows[i], texts[i]))
-        least = max(RARE, len(indices) // 10_000)
+        least = max(RARE, (len(indices) if weights is None else weights.sum()) // 10_000)
         kept = [texts[i] for i in order[:MAX_LEVELS] if rows[i] >= least]
         return cls(name, tuple(kept), len(order) - len(kept), int(np.sum(indices < 0)))
 
@@ -73,7 +76,7 @@ class Category:
         marker = [f"{self.name} is missing"] if self.missing else []
         return [*(f"{self.name}={level}" for level in self.levels), *shared, *marker]
 
-    def fill(self, column: ArrowColumn, x: NDArray[np.float32]) -> None:
+    def encode(self, column: ArrowColumn, x: NDArray[Any]) -> None:
         """Encode ``column`` into ``x``: (n, width), zeros before."""
         indices, texts = codes(column)
         nowhere = -1
@@ -84,3 +87,11 @@ class Category:
         slots = np.array([*(slot.get(text, other) for text in texts), gap])[indices]
         rows = np.flatnonzero(slots >= 0)
         x[rows, slots[rows]] = 1.0
+
+
+def rows_of(
+    indices: NDArray[np.int64], n: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[Any]:
+    """How many rows have each of n categories, or the sum of their weights: (n,)."""
+    known = indices >= 0
+    return np.bincount(indices[known], None if weights is None else weights[known], n)

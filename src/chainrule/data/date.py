@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,9 @@ class Date:
     parts: tuple[Number, ...]
 
     @classmethod
-    def fit(cls, name: str, column: ArrowColumn) -> Date:
+    def fit(
+        cls, name: str, column: ArrowColumn, weights: NDArray[np.float64] | None = None
+    ) -> Date:
         """The parts of ``column`` that vary."""
         pc = need("pyarrow.compute")
         zone = getattr(column.type, "tz", None) or ""
@@ -52,11 +54,11 @@ class Date:
         ends = pc.min_max(times).as_py()
         split = {part: _part(part, times) for part in PARTS}
         varying = [
-            Number.fit(part, values)
+            Number.fit(part, values, weights=weights)
             for part, values in split.items()
             if np.nanmax(values) > np.nanmin(values)
         ]
-        parts = varying or [Number.fit("year", split["year"])]
+        parts = varying or [Number.fit("year", split["year"], weights=weights)]
         shown = (ends["min"].isoformat(), ends["max"].isoformat())
         return cls(name, zone, *shown, parts=_one_marker(parts))
 
@@ -80,12 +82,12 @@ class Date:
         """The name of each encoded column."""
         return [f"{self.name} {name}" for part in self.parts for name in part.features()]
 
-    def fill(self, column: ArrowColumn, x: NDArray[np.float32]) -> None:
+    def encode(self, column: ArrowColumn, x: NDArray[Any]) -> None:
         """Encode ``column`` into ``x``: (n, width), zeros before."""
         times = moments(self.name, column, self.zone)
         start = 0
         for part in self.parts:
-            part.fill_values(_part(part.name, times), x[:, start : start + part.width])
+            part.encode_values(_part(part.name, times), x[:, start : start + part.width])
             start += part.width
 
 

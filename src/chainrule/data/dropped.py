@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.extras import ArrowColumn
@@ -42,5 +41,5 @@ class Dropped:
         """The name of each encoded column: none."""
         return []
 
-    def fill(self, column: ArrowColumn, x: NDArray[np.float32]) -> None:
+    def encode(self, column: ArrowColumn, x: NDArray[Any]) -> None:
         """Encode nothing."""

@@ -1,6 +1,6 @@
 """Find out what a column is, and how it will be encoded.
 
-The rules, in order; the first that holds decides (``--drop`` overrides them all):
+The rules, in order; the first that holds decides; a rule given for a column overrides them:
 
     every value missing                                      dropped (empty)
     one value in every row                                   dropped (constant)
@@ -16,19 +16,26 @@ The rules, in order; the first that holds decides (``--drop`` overrides them all
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.data.category import Category
 from chainrule.data.date import Date
 from chainrule.data.dropped import Dropped
-from chainrule.data.extras import ArrowColumn, need
-from chainrule.data.number import Number
+from chainrule.data.extras import ArrowColumn, Table, need
+from chainrule.data.number import SCALES, Number
 from chainrule.data.values import codes, is_moment, is_number, is_text, numbers
-from chainrule.data.words import count
+from chainrule.data.words import count, did_you_mean, nearest
+from chainrule.errors import DataError
 
 Column: TypeAlias = Number | Category | Date | Dropped
+Weights: TypeAlias = NDArray[np.float64] | None
+
+#: What a column may be asked to be taken for.
+ASKED: Final = ("number", "category", "date", "drop")
 
 FEW_ROWS = 20  # below this, texts that all differ may still be categories
 LONG = 40  # characters on average: prose, not a name
@@ -37,25 +44,104 @@ ID_NAME = re.compile(
 )
 
 
-def fit_column(name: str, column: ArrowColumn) -> Column:
+def fit_columns(
+    table: Table, rules: Mapping[str, str], drop: Mapping[str, str], scale: str,
+    weights: Weights,
+) -> tuple[Column, ...]:  # fmt: skip
+    """What each column of ``table`` is, by ``rules`` for those that are in it.
+
+    Args:
+        table: the training rows.
+        rules: a name of ``ASKED`` for some of the columns.
+        drop: columns not to use, each with the reason.
+        scale: of numbers: a name of ``SCALES``.
+        weights: (n,) all above 0, or None.
+
+    Raises:
+        DataError: a rule names no column, or is none; a number is infinite.
+    """
+    check_rules(table.column_names, rules)
+    check_scale(scale)
+    left_out = {name: Dropped(name, "left out", reason) for name, reason in drop.items()}
+    return tuple(
+        left_out.get(name) or fit_column(name, table[name], rules.get(name, "auto"), scale, weights)
+        for name in table.column_names
+    )
+
+
+def check_rules(names: Sequence[str], rules: Mapping[str, str]) -> None:
+    """Refuse rules for columns that are not there, and rules that are none.
+
+    Raises:
+        DataError: with the nearest name as the hint.
+    """
+    there = set(names)
+    for name, rule in rules.items():
+        if name not in there:
+            hint = did_you_mean(name, names)
+            raise DataError(f"no column {name!r} in the table, for the rule {rule!r}", hint=hint)
+        if rule not in ASKED:
+            near = nearest(rule, ASKED)
+            raise DataError(
+                f"column {name!r}: no rule {rule!r}; the rules are {', '.join(ASKED)}",
+                hint=f"did you mean {near}?" if near else "",
+            )
+
+
+def check_scale(scale: str) -> None:
+    """Refuse a scale that is none.
+
+    Raises:
+        DataError: with the names that there are.
+    """
+    if scale not in SCALES:
+        raise DataError(f"scale {scale!r}: expected {', '.join(SCALES)}")
+
+
+def fit_column(
+    name: str, column: ArrowColumn, rule: str = "auto", scale: str = "standard",
+    weights: Weights = None,
+) -> Column:  # fmt: skip
     """What the column ``name`` is, from its training rows.
 
     Raises:
-        DataError: a number is infinite.
+        DataError: a number is infinite; a value is not what the rule says.
     """
+    match rule:
+        case "drop":
+            return Dropped(name, "left out", "as asked")
+        case _ if column.null_count == len(column):
+            return Dropped(name, "empty", "every value is missing")
+        case "number":
+            return _asked_number(name, column, scale, weights)
+        case "category":
+            return Category.fit(name, *codes(column), weights)
+        case "date":
+            return Date.fit(name, column, weights)
+        case _:
+            return _by_values(name, column, scale, weights)
+
+
+def _by_values(name: str, column: ArrowColumn, scale: str, weights: Weights) -> Column:
     types, kind = need("pyarrow").types, column.type
-    if column.null_count == len(column):
-        return Dropped(name, "empty", "every value is missing")
     if types.is_boolean(kind) or types.is_duration(kind) or is_number(kind):
-        return _fit_numbers(name, column)
+        return _fit_numbers(name, column, scale, weights)
     if is_moment(kind):
-        return _one_value(name, column) or Date.fit(name, column)
+        return _one_value(name, column) or Date.fit(name, column, weights)
     if is_text(kind):
-        return _one_value(name, column) or _fit_texts(name, column)
+        return _one_value(name, column) or _fit_texts(name, column, weights)
     return Dropped(name, str(kind)[:20], "a kind of value that is not used")
 
 
-def _fit_numbers(name: str, column: ArrowColumn) -> Column:
+def _asked_number(name: str, column: ArrowColumn, scale: str, weights: Weights) -> Column:
+    values = numbers(name, column)
+    if np.isnan(values).all():
+        return Dropped(name, "empty", "every value is missing")
+    is_boolean = need("pyarrow").types.is_boolean(column.type)
+    return Number.fit(name, values, is_boolean, scale, weights)
+
+
+def _fit_numbers(name: str, column: ArrowColumn, scale: str, weights: Weights) -> Column:
     types = need("pyarrow").types
     values = numbers(name, column)
     kept = values[~np.isnan(values)]
@@ -65,7 +151,7 @@ def _fit_numbers(name: str, column: ArrowColumn) -> Column:
         return _constant(name, f"{kept[0]:.4g}")
     if _is_identifier(name, column):
         return Dropped(name, "identifier", "a different number in every row")
-    return Number.fit(name, values, boolean=types.is_boolean(column.type))
+    return Number.fit(name, values, types.is_boolean(column.type), scale, weights)
 
 
 def _is_identifier(name: str, column: ArrowColumn) -> bool:
@@ -84,11 +170,11 @@ def _constant(name: str, value: str) -> Dropped:
     return Dropped(name, "constant", f"{value[:30]} in every row", value[:30])
 
 
-def _fit_texts(name: str, column: ArrowColumn) -> Column:
+def _fit_texts(name: str, column: ArrowColumn, weights: Weights) -> Column:
     indices, texts = codes(column)
     rows = int(np.sum(indices >= 0))
     if rows < FEW_ROWS or len(texts) <= rows / 2:
-        return Category.fit(name, indices, texts)
+        return Category.fit(name, indices, texts, weights)
     what = "text" if np.mean([len(text) for text in texts]) > LONG else "identifier"
     different = count(len(texts), "different value")
     return Dropped(name, what, f"{different} in {rows:,} rows", texts[0][:30])

@@ -3,59 +3,93 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.extras import ArrowColumn
+from chainrule.data.statistics import (
+    mean_and_scale,
+    median_and_scale,
+    most_frequent,
+    normal_scores,
+    quantiles,
+)
 from chainrule.data.values import numbers
 from chainrule.data.words import count
 
 CLIP = 10.0  # scaled values lie in -CLIP..CLIP, so that one outlier cannot throw the descent
 MAX_LEVELS = 60  # minutes of an hour, days of a month, weeks of a year
 ROWS_PER_LEVEL = 20  # fewer rows than this for a level, and its weight is mostly noise
+KNOTS = 101  # values whose normal scores are kept
 
-F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Scaling: TypeAlias = Literal["standard", "robust", "quantile"]
+SCALES: Final = ("auto", "standard", "robust", "quantile")
+
+_SAID: Final = {
+    "standard": "scaled",
+    "robust": "scaled by median and quartiles",
+    "quantile": "to normal scores",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
     """A column of numbers (or of true and false), with what its training rows showed.
 
-    Encoded as the scaled value ``(v - mean) / scale``, clipped to ±10; then a marker 1 for
-    "missing" if training rows missed some; then one column for each of ``levels``. A missing
-    value takes the median; a whole number that is no level has zeros there.
+    Encoded as the scaled value; then a marker 1 for "missing" if training rows missed some; then
+    one column for each of ``levels``. A missing value takes ``fill``; a whole number that is no
+    level has zeros there. Scaled is
+
+    - "standard", "robust": ``(v - centre) / scale``, clipped to ±10, by the mean and the standard
+      deviation, or by the median and the quartiles;
+    - "quantile": the normal score, interpolated between ``knots``, that of the nearest beyond.
 
     Fields:
-        mean, scale, median, low, high: of the training rows' values, in the column's own unit;
-            scale is the standard deviation.
+        centre, scale, fill, low, high: of the training rows' values, in the column's own unit.
         missing: training rows without a value.
         levels: the whole numbers that have a column each; empty if there are none.
+        knots, scores: values and their normal scores, both rising; empty unless "quantile".
     """
 
     kind: ClassVar[str] = "number"
 
     name: str
-    mean: float
+    centre: float
     scale: float
-    median: float
+    fill: float
     low: float
     high: float
     missing: int = 0
     levels: tuple[int, ...] = ()
     boolean: bool = False
+    scaling: Scaling = "standard"
+    knots: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, name: str, values: F64, boolean: bool = False) -> Number:
+    def fit(
+        cls, name: str, values: F64, boolean: bool = False, scale: str = "standard",
+        weights: F64 | None = None,
+    ) -> Number:  # fmt: skip
         """Statistics of ``values``: (n,), NaN where missing, at least one value present."""
-        kept = values[~np.isnan(values)]
-        low, high = float(kept.min()), float(kept.max())
-        mean, scale = centre_and_scale(kept)
-        median = float(np.median(kept / 2) * 2)  # the sum of two values beyond 9e307 overflows
-        column = cls(name, mean, scale, median, low, high, boolean=boolean)
-        return replace(column, missing=len(values) - len(kept), levels=_levels(kept))
+        known = ~np.isnan(values)
+        kept = values[known]
+        weights = None if weights is None else weights[known]
+        scaling = _scaling(kept, "standard" if boolean else scale, weights)
+        of = median_and_scale if scaling == "robust" else mean_and_scale
+        fill = most_frequent(kept, weights) if boolean else quantiles(kept, (0.5,), weights).item()
+        column = cls(
+            name, *of(kept, weights), fill, float(kept.min()), float(kept.max()),
+            missing=len(values) - len(kept), levels=_levels(kept, weights), boolean=boolean,
+            scaling=scaling,
+        )  # fmt: skip
+        if scaling != "quantile":
+            return column
+        knots, scores = normal_scores(kept, KNOTS, weights)
+        return replace(column, knots=tuple(knots.tolist()), scores=tuple(scores.tolist()))
 
     @property
     def width(self) -> int:
@@ -70,11 +104,12 @@ class Number:
     @property
     def treatment(self) -> str:
         """What is done with the column, in words."""
-        steps = ["scaled"]
+        steps = [_SAID[self.scaling]]
         if self.levels:
             steps.append(f"one-hot of {count(len(self.levels), 'value')}")
         if self.missing:
-            steps.append(f"missing ({self.missing:,}): median {self.median:.4g} and a marker")
+            what = "more frequent" if self.boolean else "median"
+            steps.append(f"missing ({self.missing:,}): {what} {self.fill:.4g} and a marker")
         return "; ".join(steps)
 
     def features(self) -> list[str]:
@@ -82,16 +117,15 @@ class Number:
         marker = [f"{self.name} is missing"] if self.missing else []
         return [self.name, *marker, *(f"{self.name}={level}" for level in self.levels)]
 
-    def fill(self, column: ArrowColumn, x: F32) -> None:
+    def encode(self, column: ArrowColumn, x: NDArray[Any]) -> None:
         """Encode ``column`` into ``x``: (n, width), zeros before."""
-        self.fill_values(numbers(self.name, column), x)
+        self.encode_values(numbers(self.name, column), x)
 
-    def fill_values(self, values: F64, x: F32) -> None:
+    def encode_values(self, values: F64, x: NDArray[Any]) -> None:
         """Encode ``values``: (n,), NaN where missing, into ``x``: (n, width), zeros before."""
         gaps = np.isnan(values)
-        known = np.where(gaps, self.median, values)
-        with np.errstate(over="ignore"):  # beyond float64 is beyond the clip too
-            x[:, 0] = np.clip((known - self.mean) / self.scale, -CLIP, CLIP)
+        known = np.where(gaps, self.fill, values)
+        x[:, 0] = self._scaled(known)
         if self.missing:
             x[:, 1] = gaps
         if self.levels:
@@ -100,22 +134,28 @@ class Number:
             rows = np.flatnonzero(levels[at] == known)
             x[rows, self.width - len(levels) + at[rows]] = 1.0
 
-
-def centre_and_scale(values: F64) -> tuple[float, float]:
-    """Mean and standard deviation of ``values``: (n,); 1 for the latter if they are all equal."""
-    # Divided by the largest first: squares of values beyond 1e154 would overflow.
-    unit = float(np.abs(values).max()) or 1.0
-    mean, scale = float((values / unit).mean() * unit), float((values / unit).std() * unit)
-    # Equal values have a spread of rounding errors only, which must not be blown up.
-    return mean, scale if scale > 1e-12 * unit else 1.0
+    def _scaled(self, values: F64) -> F64:
+        if self.knots:
+            return np.interp(values, self.knots, self.scores)
+        with np.errstate(over="ignore"):  # beyond float64 is beyond the clip too
+            return np.clip((values - self.centre) / self.scale, -CLIP, CLIP)
 
 
-def _levels(values: F64) -> tuple[int, ...]:
+def _scaling(values: F64, scale: str, weights: F64 | None) -> Scaling:
+    match scale:
+        case "standard" | "robust" | "quantile":
+            return scale
+        case _:
+            return "standard"
+
+
+def _levels(values: F64, weights: F64 | None) -> tuple[int, ...]:
     """Whole numbers that are few enough, and frequent enough, for a column each."""
-    if len(values) < 3 * ROWS_PER_LEVEL or not _all_whole(values):
+    rows = len(values) if weights is None else float(weights.sum())
+    if rows < 3 * ROWS_PER_LEVEL or not _all_whole(values):
         return ()
     distinct = np.unique(values)
-    most = min(MAX_LEVELS, len(values) // ROWS_PER_LEVEL)
+    most = min(MAX_LEVELS, rows // ROWS_PER_LEVEL)
     return tuple(int(v) for v in distinct) if 3 <= len(distinct) <= most else ()
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.dropped import Dropped
+from chainrule.data.columns import NONE, Columns
 from chainrule.data.extras import Table, need
-from chainrule.data.infer import Column, fit_column
 from chainrule.data.schema import Schema
 from chainrule.data.split import Rows, split_rows
 from chainrule.data.target import find_target
@@ -21,7 +19,6 @@ from chainrule.data.words import count, did_you_mean
 from chainrule.errors import DataError
 
 LEAST_ROWS = 20
-NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,9 @@ class Prepared:
 
 
 def prepare(
-    table: Table, target: str, *, task: str = "auto", drop: Mapping[str, str] = NONE, seed: int = 0
-) -> Prepared:
+    table: Table, target: str, *, task: str = "auto", drop: Mapping[str, str] = NONE,
+    rules: Mapping[str, str] = NONE, scale: str = "auto", seed: int = 0,
+) -> Prepared:  # fmt: skip
     """Make ``table`` ready for training.
 
     Args:
@@ -63,6 +61,8 @@ def prepare(
         target: the column to predict.
         task: "auto", "classification" or "regression".
         drop: columns not to use, each with the reason.
+        rules: of some columns, what to take them for: see ``Columns.fit``.
+        scale: of numbers: "auto", "standard", "robust" or "quantile".
         seed: of the random split.
 
     Raises:
@@ -79,7 +79,9 @@ def prepare(
     found = find_target(target, kept[target], task)
     y = found.values(kept[target])
     split = split_rows(len(y), y if found.classes else None, seed)
-    columns = _fit_columns(kept.take(split.train), target, drop)
+    columns = Columns.fit(
+        kept.take(split.train).drop([target]), rules=rules, drop=drop, scale=scale
+    )
     schema = Schema(columns, found.fit(y[split.train]))
     _check_used(schema)
     return Prepared(
@@ -149,12 +151,6 @@ def _check_finite(table: Table, drop: Collection[str]) -> None:
     for name in table.column_names:
         if name not in drop and floating(table[name].type):
             numbers(name, table[name])
-
-
-def _fit_columns(table: Table, target: str, drop: Mapping[str, str]) -> tuple[Column, ...]:
-    asked = {name: Dropped(name, "left out", reason) for name, reason in drop.items()}
-    names: Sequence[str] = [name for name in table.column_names if name != target]
-    return tuple(asked.get(name) or fit_column(name, table[name]) for name in names)
 
 
 def _check_used(schema: Schema) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.extras import ArrowColumn
-from chainrule.data.number import centre_and_scale
+from chainrule.data.statistics import mean_and_scale
 from chainrule.data.values import codes, is_moment, is_number, is_text, numbers, spelled
 from chainrule.data.words import count, listed
 from chainrule.errors import DataError
@@ -82,7 +82,7 @@ class Target:
     def fit(self, values: NDArray[Any]) -> Target:
         """This target with the statistics of the training rows' ``values``."""
         if self.task == "regression":
-            mean, scale = centre_and_scale(values)
+            mean, scale = mean_and_scale(values)
             return replace(self, mean=mean, scale=scale)
         rows = np.bincount(values, minlength=len(self.classes))
         return replace(self, rates=tuple((rows / rows.sum()).tolist()))
