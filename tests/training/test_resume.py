@@ -16,7 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, nn, optim, orders
-from chainrule.errors import RunError
+from chainrule.errors import RunError, TrainingError
 from chainrule.runs.folder import RunFolder
 from chainrule.tracing.trees import named_leaves
 from chainrule.training.pace import Pace
@@ -82,6 +82,60 @@ def test_other_settings_are_not_resumed(tmp_path: Path, options: Any, words: str
     descend(tmp_path / "run")
     with pytest.raises(RunError, match=words):
         descend(tmp_path / "run", resume=True, **options)
+
+
+@pytest.mark.parametrize("rate", [0.1, optim.step(0.1, every=20)], ids=["constant", "step"])
+def test_more_epochs_have_the_bits_of_a_run_that_was_asked_for_them(
+    tmp_path: Path, rate: Any
+) -> None:
+    given: dict[str, Any] = {"optimizer": optim.SGD(rate, momentum=0.9), "batch": 37}
+    whole = descend(None, **given, epochs=9)
+    descend(tmp_path / "run", **given, epochs=4)
+    longer = descend(tmp_path / "run", **given, epochs=9, resume=True)
+    assert longer.stopped == "completed"
+    assert same_bits(longer.model, whole.model)
+    assert np.array_equal(longer.history.loss, whole.history.loss)
+    assert not longer.history.decisions
+    again = descend(tmp_path / "run", **given, epochs=9, resume=True)  # it is one of nine now
+    assert same_bits(again.model, whole.model)
+
+
+def test_a_schedule_that_ends_with_the_run_is_planned_anew_only_when_asked(tmp_path: Path) -> None:
+    descend(tmp_path / "run")
+    with pytest.raises(RunError, match="depend on the length of the run"):
+        descend(tmp_path / "run", epochs=12, resume=True)
+    assert not (tmp_path / "run" / "extended.json").exists()
+    longer = descend(tmp_path / "run", epochs=12, resume="replan")
+    short, whole = descend(None), descend(None, epochs=12)
+    rates, begun = longer.history.learning_rate, short.steps
+    assert np.array_equal(rates[:begun], short.history.learning_rate)
+    assert np.array_equal(rates[begun:], whole.history.learning_rate[begun:])
+    (said,) = longer.history.decisions
+    assert (said["rule"], said["step"]) == ("more epochs", begun)
+    assert RunFolder.open(tmp_path / "run").config["descent"]["epochs"] == 12
+
+
+def test_rows_that_an_epoch_left_over_are_not_forgotten_silently(tmp_path: Path) -> None:
+    carry: dict[str, Any] = {"order": orders.reshuffle(remainder="carry"), "batch": 37}
+    given = {**carry, "optimizer": optim.SGD(0.1)}
+    descend(tmp_path / "run", **given)
+    with pytest.raises(RunError, match="left rows over"):
+        descend(tmp_path / "run", **given, epochs=7, resume=True)
+
+
+def test_more_epochs_do_not_revive_a_run_that_stopped_early(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "optimizer": optim.SGD(1e-9),
+        "early_stopping": cr.EarlyStopping(2, least=0.1),
+    }
+    descend(tmp_path / "run", **given)
+    with pytest.raises(RunError, match="stopped early"):
+        descend(tmp_path / "run", **given, epochs=9, resume=True)
+
+
+def test_resume_is_true_false_or_replan(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="'yes'"):
+        descend(tmp_path / "run", resume="yes")
 
 
 def test_a_folder_in_use_is_not_written_over(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     RUN/
       config.json                  what was asked for, and the versions of what ran it
+      extended.json                the same when more epochs were asked for later, if they were
       schema.json                  columns, preprocessing and target, where the data are a table
       state.json                   the checkpoints there are, the newest first, a checksum per file
       checkpoint-000001234/        the last few of them: see ``checkpoints``
@@ -59,6 +60,7 @@ from chainrule.runs.writer import KEEP, CheckpointWriter
 __all__ = ["FORMAT", "Best", "Checkpoint", "RunFolder", "check_free", "plain", "versions"]
 
 FORMAT: Final = 2
+EXTENDED: Final = "extended.json"
 VERSIONED: Final = ("numpy", "llvmlite", "optree", "safetensors")
 #: Seconds to wait for a lock, which somebody may hold to clean up.
 _PATIENCE: Final = 1.0
@@ -123,8 +125,23 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the run was created with."""
-        return cast(dict[str, Any], self.read_json("config.json").get("config", {}))
+        """What the run was created with, or what it was last extended with."""
+        name = EXTENDED if (self.path / EXTENDED).is_file() else "config.json"
+        found = self.read_json(name).get("config", {})
+        if not isinstance(found, dict):
+            raise RunError(f"{self.path / name}: damaged: its config is no JSON object")
+        return cast(dict[str, Any], found)
+
+    def extend(self, config: Mapping[str, object]) -> None:
+        """Ask for more of the run; ``config.json`` keeps what it was created with.
+
+        A file of its own, because the lock of who trains is on ``config.json`` itself.
+        """
+        kept = {key: value for key, value in config.items() if key != "schema"}
+        self.write_json(
+            EXTENDED,
+            {"format": FORMAT, "written": _now(), "versions": versions(), "config": kept},
+        )
 
     def write_json(self, name: str, value: object) -> None:
         """Write ``value`` as JSON to the file ``name`` of the folder, atomically."""

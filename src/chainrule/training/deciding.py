@@ -79,6 +79,11 @@ class Deciding:
         decision = Decision(self.batch, self.fault_rate, rule="roll back", reason=reason)
         self._note(decision, step, epoch)
 
+    def note_longer(self, step: int, epoch: float, reason: str) -> None:
+        """The run was given more epochs, and its learning rate is planned anew."""
+        rate = self.batch_rate
+        self._note(Decision(self.batch, rate, rule="more epochs", reason=reason), step, epoch)
+
     def _note(self, decision: Decision, step: int, epoch: float) -> None:
         self.decisions.append({"step": step, "epoch": epoch, **asdict(decision)})
 

@@ -102,6 +102,16 @@ def check_numbers(
         raise TrainingError(f"on_nan is {on_nan!r}; expected {', '.join(map(repr, POLICIES))}")
 
 
+def check_resume(resume: Any) -> None:
+    """True, False or "replan".
+
+    Raises:
+        TrainingError: it is none of these.
+    """
+    if not isinstance(resume, bool) and resume != "replan":
+        raise TrainingError(f'resume is {resume!r}; expected True, False or "replan"')
+
+
 def check_callbacks(callbacks: Any) -> None:
     """A list of functions.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from chainrule.runs.locks import Lock
 from chainrule.runs.writer import KEEP, CheckpointWriter
 from chainrule.tracing.trees import named_leaves, unflatten
 from chainrule.training.descent import Descent
+from chainrule.training.longer import check_longer
 from chainrule.training.step import evaluated
 
 #: Before the names of parameters whose weights are an average: where the descent itself stands.
@@ -29,6 +30,8 @@ _OTHER: Final = {
     "validation_sha256": "the validation data are not those that it was begun with",
     "program_sha256": "the loss or the model computes something else than when it was begun",
 }
+#: Whether to go on with a run; "replan": also where more epochs ask for other learning rates.
+Resume: TypeAlias = bool | Literal["replan"]
 #: Seconds between checkpoints.
 EVERY: Final = 60.0
 
@@ -52,14 +55,15 @@ class Store:
 
     @classmethod
     def begin(
-        cls, out: str | Path, resume: bool, descent: Descent,
+        cls, out: str | Path, resume: Resume, descent: Descent,
         config: Mapping[str, object] | None = None, keep: int = KEEP, every: float = EVERY,
     ) -> Store:  # fmt: skip
         """A new folder, or the descent put where the folder's checkpoint stands.
 
         Args:
             out: the folder.
-            resume: whether to go on with what lies there.
+            resume: whether to go on with what lies there; "replan": also where more epochs ask for
+                other learning rates, see ``longer``.
             descent: what is to be kept; with ``resume`` it is moved to where the run stands.
             config: what else the folder is to say of the run.
             keep: how many checkpoints are kept, from 1.
@@ -69,18 +73,22 @@ class Store:
             RunError: the folder is in use, is not a run, or holds a run of other settings.
         """
         settings = dict(descent.settings())
+        before = descent.cursor.epochs
         if not resume:
             stored = {**(config or {}), "descent": exact(settings)}
             folder = RunFolder.create(Path(out), stored)
         else:
             folder = RunFolder.open(Path(out))
-            _check_same(folder, settings)
+            before = _check_same(folder, settings)
         lock = folder.lock()
         try:
             writer = CheckpointWriter(folder, int(keep))
             store = cls(folder, every, writer, lock, _is_new=not resume)
             if resume:
                 store._take_up(descent)
+            if before < descent.cursor.epochs:
+                check_longer(folder.path, descent, before, resume == "replan")
+                folder.extend({**folder.config, **(config or {}), "descent": exact(settings)})
         except BaseException:
             lock.close()
             raise
@@ -170,18 +178,25 @@ def _arrays(tree: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(x) for name, x in named_leaves(tree).items()}
 
 
-def _check_same(folder: RunFolder, settings: dict[str, object]) -> None:
+def _check_same(folder: RunFolder, settings: dict[str, object]) -> int:
+    """Refuse other settings, but for more epochs; the epochs that the run has."""
     before = folder.config.get("descent")
     if not isinstance(before, dict):
         raise RunError(f"{folder.path}: config.json does not describe a descent")
     before = restored(before)
     for name, value in restored(exact(settings)).items():
-        if not _is_same(before.get(name), value):
+        if not _is_same(before.get(name), value) and not _is_longer(name, before, value):
             found = f"its {name} is {_short(before.get(name))}, now it is {_short(value)}"
             raise RunError(
                 f"{folder.path}: cannot go on with it: {_OTHER.get(name, found)}",
                 "resume with the same data and settings, or train into another folder",
             )
+    return int(before["epochs"])
+
+
+def _is_longer(name: str, before: Mapping[str, Any], value: Any) -> bool:
+    epochs = before.get("epochs")
+    return name == "epochs" and isinstance(epochs, int) and epochs < value
 
 
 def _is_same(before: object, value: object) -> bool:

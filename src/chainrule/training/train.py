@@ -21,8 +21,8 @@ from chainrule.training.loop import Loop, check_interval
 from chainrule.training.pace import pace
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Callback, Problem, Run
-from chainrule.training.settings import check_callbacks, check_numbers
-from chainrule.training.store import EVERY, Store
+from chainrule.training.settings import check_callbacks, check_numbers, check_resume
+from chainrule.training.store import EVERY, Resume, Store
 from chainrule.training.watching import EarlyStopping
 
 
@@ -45,7 +45,7 @@ def train(
     on_nan: Policy = "stop",
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     keep: int = 3,
     checkpoint_every: float = EVERY,
     config: Mapping[str, object] | None = None,
@@ -90,7 +90,10 @@ def train(
             string that one returns stops the descent.
         out: a folder to keep the run in, with a checkpoint about once a minute and at the end.
             With it SIGTERM is answered as Ctrl-C is, and then passed on.
-        resume: go on from the checkpoint in ``out``, bit for bit as if it had never stopped.
+        resume: go on from the checkpoint in ``out``, bit for bit as if it had never stopped. More
+            epochs than before are as if asked for at the start, where the learning rate does not
+            depend on the end (constant, step, plateau); one that does, such as a cosine, is
+            refused, or with "replan" planned anew over all epochs and gone on with from there.
         keep: how many of the last checkpoints stay in the folder, beside the best.
         checkpoint_every: seconds between checkpoints.
         config: what to write into the run folder's ``config.json`` beside the versions.
@@ -117,6 +120,7 @@ def train(
     """
     check_numbers(epochs, seed, threads, keep, max_time, checkpoint_every, on_nan)
     check_callbacks(callbacks)
+    check_resume(resume)
     if resume and out is None:
         raise TrainingError("resume=True says to go on, but not with what", 'out="runs/first"')
     job = Job.prepare(
