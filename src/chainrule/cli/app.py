@@ -88,6 +88,7 @@ def train(
     checkpoint_every: a.CheckpointEvery = "60s",
     json: a.Json = False,
     quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
 ) -> None:
     """Train a network on a table, test it, and keep it in a run folder.
 
@@ -102,6 +103,38 @@ def train(
     from chainrule.cli.train import train_command
 
     train_command(ctx)
+
+
+@app.command()
+def resume(
+    ctx: typer.Context,
+    run: a.Run,
+    data: a.Moved = None,
+    epochs: a.MoreEpochs = None,
+    max_time: a.MaxTime = None,
+    threads: a.Threads = None,
+    tensorboard: a.TensorBoard = None,
+    diagnose: a.Diagnose = False,
+    profile: a.Profile = False,
+    keep: a.Keep = 3,
+    checkpoint_every: a.CheckpointEvery = "60s",
+    json: a.Json = False,
+    quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
+) -> None:
+    """Go on with a run: its own settings, its own table, bit for bit.
+
+    With --epochs a run that is complete goes on too.
+    A learning rate that ends with the run (cosine, linear, one-cycle)
+    is then planned anew over all epochs; every other one goes on.
+
+    Examples: chainrule resume runs/iris-1
+
+    chainrule resume runs/iris-1 --epochs 200
+    """
+    from chainrule.cli.train import resume_command
+
+    resume_command(ctx)
 
 
 @app.command()

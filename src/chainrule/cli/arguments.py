@@ -32,6 +32,12 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=Fa
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
 Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", OUTPUT)]
 Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", OUTPUT)]
+Verbose = Annotated[
+    bool,
+    _option(
+        "--verbose -v", "", "On stderr: what each stage took, versions, what was decided.", OUTPUT
+    ),
+]
 
 # -- the table -------------------------------------------------------------------------------------
 
@@ -146,6 +152,12 @@ Out = Annotated[
 Resume = Annotated[
     bool, _option("--resume", "", "Continue the run in --out, with the options it has.", FOLDER)
 ]
+Moved = Annotated[
+    str | None,
+    _option("--data", "DATA", "The table, if it lies elsewhere now.", FOLDER, show_default=False),
+]
+_MORE = "Passes in all, if more than the run was begun with."
+MoreEpochs = Annotated[int | None, _option("--epochs", "N", _MORE, END, show_default=False)]
 Keep = Annotated[int, _option("--keep", "K", "Checkpoints kept, beside the best.", FOLDER)]
 CheckpointEvery = Annotated[
     str, _option("--checkpoint-every", "TIME", "Time between checkpoints.", FOLDER)

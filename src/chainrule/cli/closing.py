@@ -169,8 +169,7 @@ def show_end(console: Console, job: Job) -> None:
 
 def resume_command(job: Job) -> str:
     """What continues the run."""
-    data, out = shlex.quote(job.options.data), shlex.quote(str(job.out))
-    return f"chainrule train {data} --out {out} --resume"
+    return f"chainrule resume {shlex.quote(str(job.out))}"
 
 
 def result(job: Job, run: Any, test: Mapping[str, Scores] | None) -> dict[str, object]:

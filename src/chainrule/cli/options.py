@@ -100,6 +100,12 @@ def parse_options(given: Mapping[str, Any]) -> TrainOptions:
     return options
 
 
+def default_options(ctx: Any) -> dict[str, Any]:
+    """The options of `train` as typer gives them where none is typed; ``ctx`` is any command's."""
+    group = ctx.parent.command
+    return {p.name: p.default for p in group.get_command(ctx, "train").params}
+
+
 def explicit_names(ctx: Any) -> frozenset[str]:
     """The options that the user typed, not those left at their defaults."""
     source = ctx.get_parameter_source

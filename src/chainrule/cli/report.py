@@ -11,6 +11,7 @@ from rich.text import Text
 from chainrule.cli.batches import batch_words
 from chainrule.cli.job import Job
 from chainrule.cli.optimizers import optimizer_words
+from chainrule.cli.schedules import ENDING
 from chainrule.cli.schedules import in_words as schedule_words
 from chainrule.cli.scores import Metric, Scores
 from chainrule.cli.setup import Setup
@@ -50,7 +51,17 @@ def show_setup(console: Console, job: Job) -> None:
     parameters = count(count_parameters(setup.network()), "parameter")
     section(console, "Network", f"{sizes}, {between}: {parameters}")
     section(console, "Descent", *_descent_lines(setup))
+    if job.begun:
+        section(console, "Epochs", _longer_words(job))
     console.print()
+
+
+def _longer_words(job: Job) -> str:
+    """What becomes of the learning rate of a run that is given more epochs."""
+    begun = f"begun with {job.begun:,}, now {job.setup.epochs:,}: the learning rate"
+    if job.setup.schedule in ENDING:
+        return f"{begun} is planned anew over all of them, and goes on from where the run stands"
+    return f"{begun} goes on as it was planned"
 
 
 def _descent_lines(setup: Setup) -> Iterator[str]:
@@ -67,7 +78,7 @@ def _descent_lines(setup: Setup) -> Iterator[str]:
     rest = {"drop": "", "smaller": ", the last one smaller", "carry": ", remainders carried on"}
     epochs = count(setup.epochs, "epoch")
     yield f"{epochs} of {steps} of {rows}{order}{rest[setup.remainder]}; seed {setup.seed}"
-    grows = batch_words(setup.batch_schedule, setup.batch, setup.rows, setup.epochs)
+    grows = batch_words(setup.batch_schedule, setup.batch, setup.rows, setup.span.epochs)
     if grows:
         yield f"the batch is {grows}"
     if setup.patience is not None:

@@ -54,6 +54,8 @@ def _plateau(rate: float, span: Span) -> Any:
     return optim.plateau(rate, factor=FACTOR, patience=span.patience)
 
 
+#: Those that end when the run does, whatever their settings are.
+ENDING: Final = frozenset({"cosine", "linear", "one-cycle"})
 #: What makes each schedule, and what it does in words.
 SCHEDULES: Final[Mapping[str, tuple[Callable[[float, Span], Any], str]]] = {
     "constant": (lambda rate, span: optim.constant(rate), "constant"),

@@ -44,6 +44,8 @@ class Setup:
         batch: rows per update, to begin with.
         rows: training rows.
         steps: updates in all, if the batch stays as it begins.
+        planned_steps, planned_epochs: the length by which schedules, batches and averages were
+            planned, where the run has been given more since; else 0.
     """
 
     sizes: tuple[int, ...]
@@ -74,6 +76,8 @@ class Setup:
     record: tuple[str, ...]
     seed: int
     threads: int | None
+    planned_steps: int = 0
+    planned_epochs: int = 0
 
     @property
     def terms(self) -> Terms:
@@ -82,8 +86,8 @@ class Setup:
 
     @property
     def span(self) -> Span:
-        """The length of the run."""
-        return Span(self.steps, self.epochs)
+        """The length by which the run was planned."""
+        return Span(self.planned_steps or self.steps, self.planned_epochs or self.epochs)
 
     def network(self) -> Any:
         """The network with its first weights."""
@@ -111,7 +115,7 @@ class Setup:
     @property
     def decay(self) -> float:
         """Of the exponential average."""
-        reach = min(max(self.steps * _REACH, 1.0), float(_MOST_REACH))
+        reach = min(max(self.span.steps * _REACH, 1.0), float(_MOST_REACH))
         return float(f"{1 - 1 / reach:.4g}")
 
     @property
@@ -119,12 +123,13 @@ class Setup:
         """The update from which on iterates are averaged; None: the batch schedule says when."""
         if self.average != "swa":
             return 0
-        return None if self.batch_schedule == "noise" else 3 * self.steps // 4
+        return None if self.batch_schedule == "noise" else 3 * self.span.steps // 4
 
     def batches(self) -> Any:
         """The batch, or its schedule."""
         then = "average" if self.average == "swa" else "decay"
-        return batch_schedule(self.batch_schedule, self.batch, self.rows, self.epochs, then)
+        epochs = self.span.epochs
+        return batch_schedule(self.batch_schedule, self.batch, self.rows, epochs, then)
 
     def rows_in_order(self, y: NDArray[Any]) -> Any:
         """The order of the rows with these labels."""

@@ -14,11 +14,12 @@ import typer
 import chainrule as cr
 from chainrule.cli import closing, report
 from chainrule.cli.announce import for_command_line
-from chainrule.cli.job import Job, new_job, resumed_job
+from chainrule.cli.job import Job, new_job
 from chainrule.cli.live import Bar
 from chainrule.cli.metrics import epoch_metrics
-from chainrule.cli.options import TrainOptions, explicit_names, parse_options
+from chainrule.cli.options import TrainOptions, default_options, explicit_names, parse_options
 from chainrule.cli.outcome import TERMINATED, InterruptedRunError, Terminated, sigterm_raises
+from chainrule.cli.resumed import resumed_job
 from chainrule.cli.scores import Scores, baseline, score
 from chainrule.cli.setup import Setup
 from chainrule.cli.view import View
@@ -29,9 +30,19 @@ from chainrule.runs.folder import RunFolder, check_free
 
 def train_command(ctx: typer.Context) -> None:
     """The command, with the options as typer gives them."""
-    view = View.of(ctx.params["json"], ctx.params["quiet"])
+    view = View.of(ctx.params["json"], ctx.params["quiet"], ctx.params["verbose"])
     with sigterm_raises():
         run_train(parse_options(ctx.params), view, explicit_names(ctx))
+
+
+def resume_command(ctx: typer.Context) -> None:
+    """`chainrule resume`: the run's own options, and those given that may differ."""
+    view = View.of(ctx.params["json"], ctx.params["quiet"], ctx.params["verbose"])
+    explicit = explicit_names(ctx)
+    given = {name: ctx.params[name] for name in explicit & ctx.params.keys()}
+    asked = {**default_options(ctx), "data": "", **given, "out": ctx.params["run"], "resume": True}
+    with sigterm_raises():
+        run_train(parse_options(asked), view, explicit)
 
 
 def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> None:
@@ -96,9 +107,10 @@ def _descend(job: Job, view: View, board: list[Any]) -> Any:
     """The run, kept in its folder."""
     setup, options = job.setup, job.options
     metrics = epoch_metrics(setup.metrics, setup.terms, job.prepared.schema.target)
+    resume = "replan" if job.begun else job.resumes
     keep = {
         "validation": job.arrays(job.prepared.validation), "metrics": metrics,
-        "record": setup.record, "out": job.out, "resume": job.resumes, "config": job.config(),
+        "record": setup.record, "out": job.out, "resume": resume, "config": job.config(),
         "keep": options.keep, "checkpoint_every": options.checkpoint_every,
     }  # fmt: skip
     try:

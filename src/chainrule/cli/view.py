@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from chainrule.cli.outcome import OptionError
 from chainrule.runs.folder import plain
 
 MAX_WIDTH = 110
@@ -22,19 +23,27 @@ class View:
     Fields:
         console: what a person reads, on stdout; silent with --json and --quiet.
         bar: the live bar; with --json it is on stderr.
+        details: what --verbose adds, on stderr; else silent.
         json: whether the result is printed as JSON on stdout.
     """
 
     console: Console
     bar: Console
+    details: Console
     json: bool
 
     @classmethod
-    def of(cls, json: bool, quiet: bool) -> View:
-        """The view that the options --json and --quiet ask for."""
+    def of(cls, json: bool, quiet: bool, verbose: bool = False) -> View:
+        """The view that the options --json, --quiet and --verbose ask for.
+
+        Raises:
+            OptionError: quiet and verbose at once.
+        """
+        if quiet and verbose:
+            raise OptionError("--quiet and --verbose: one or the other", hint="leave one out")
         console = _console(quiet=json or quiet)
         bar = _console(quiet=quiet or not sys.stderr.isatty(), stderr=True) if json else console
-        return cls(console, bar, json)
+        return cls(console, bar, _console(quiet=not verbose, stderr=True), json)
 
     def busy(self, what: str) -> AbstractContextManager[object]:
         """A line that says what is going on, in a terminal, until the block ends."""
