@@ -134,6 +134,11 @@ def test_a_run_without_its_data_says_what_to_do(run):
     assert "cr.profile(run.model, loss, data" in str(caught.value)
 
 
+def test_data_of_another_number_of_arrays_are_refused(run):
+    with pytest.raises(TrainingError, match="data has 1 arrays"):
+        run.profile(data=(X,))
+
+
 def test_a_batch_of_more_rows_than_there_are_is_refused(run):
     with pytest.raises(TrainingError, match="more than the"):
         run.profile(batch=4000)

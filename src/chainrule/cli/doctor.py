@@ -39,8 +39,9 @@ def show(console: Console, health: Health) -> None:
     section(console, "Cache", *_cache(health.store))
     section(console, "Self-test", *_self_test(health))
     for finding in health.findings:
-        style = "bold red" if finding.kind == "self-test" else "yellow"
-        section(console, "Wrong", f"{finding.kind}: {finding.what}", style=style)
+        is_wrong = finding.kind == "self-test"
+        title, style = ("Wrong", "bold red") if is_wrong else ("Notice", "yellow")
+        section(console, title, f"{finding.kind}: {finding.what}", style=style)
         section(console, "", f"try: {finding.hint}")
     if not health.findings:
         section(console, "Verdict", "nothing to complain of")

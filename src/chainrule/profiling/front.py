@@ -22,7 +22,7 @@ from chainrule.profiling.rows import Setting, rows_of
 from chainrule.training.faults import Policy
 from chainrule.training.job import Job
 from chainrule.training.run import Run
-from chainrule.training.settings import batch_schedule, shown
+from chainrule.training.settings import batch_schedule, check_arity, shown
 from chainrule.training.spent import NATIVE
 from chainrule.training.step import carry
 from chainrule.training.train import train
@@ -132,6 +132,7 @@ def _job_of(run: Run, data: tuple[Any, ...] | None) -> tuple[Job, Policy]:
     job: Job = problem.job
     carried = carry(run.model, job.optimizer)
     examples = job.examples if data is None else take_examples(data, carried.dtype)
+    check_arity(job.loss, run.model, examples.tree(list(examples.arrays)))
     job = replace(job, model=run.model, carried=carried, examples=examples, validation=None)
     return job, problem.on_nan
 

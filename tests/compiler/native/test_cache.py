@@ -109,6 +109,12 @@ def test_the_cache_can_be_turned_off(monkeypatch, where):
     assert cache.read("00") is None
 
 
+def test_the_home_folder_may_be_named_by_its_sign(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(cache.VARIABLE, "~/programs")
+    assert cache.folder() == tmp_path / "programs"
+
+
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch, arguments):
     """A file stands where the folder should be."""
     blocked = tmp_path / "file"

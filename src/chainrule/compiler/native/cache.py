@@ -37,7 +37,7 @@ def folder() -> Path | None:
     """Where machine code is kept; None if it is not."""
     asked = os.environ.get(VARIABLE)
     if asked is not None:
-        return None if asked in ("", "off", "0") else Path(asked)
+        return None if asked in ("", "off", "0") else Path(asked).expanduser()
     try:
         return _user_folder() / "chainrule" / "machine-code"
     except RuntimeError:  # there is no home
