@@ -5,6 +5,7 @@ from chainrule.data.examples import EXAMPLES, Example, flights
 from chainrule.data.prepare import Part, Prepared, encode_part, held_out, prepare, with_target
 from chainrule.data.read import read_table
 from chainrule.data.schema import Schema
+from chainrule.data.stream import Stream, stream
 from chainrule.data.target import Target
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Part",
     "Prepared",
     "Schema",
+    "Stream",
     "Target",
     "encode_part",
     "flights",
     "held_out",
     "prepare",
     "read_table",
+    "stream",
     "with_target",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.stream import Stream
 from chainrule.errors import InseparableError
 from chainrule.evaluation.evaluator import Evaluator
 from chainrule.evaluation.examples import Examples, check_alike, take_examples
@@ -43,6 +44,7 @@ from chainrule.training.step import (
     rates_of,
     trace_step,
 )
+from chainrule.training.streaming import Source
 from chainrule.training.watching import EarlyStopping, Watch
 
 
@@ -62,6 +64,7 @@ class Job:
     measures: tuple[str, ...]
     records_what_it_can: bool
     stopping: EarlyStopping | None
+    source: Source | None = None
 
     @classmethod
     def prepare(
@@ -72,11 +75,13 @@ class Job:
         optimizer = SGD(0.01) if optimizer is None else optimizer
         check_optimizer(optimizer)
         carried = carry(model, optimizer)
-        examples, order = take_examples(data, carried.dtype), as_order(order)
-        order.check(examples.rows)
+        source, examples, order = _taken(data, carried.dtype, as_order(order), seed)
+        check_arity(loss, model, data if source is None else source.arguments)
         held_out: Examples | None
-        check_arity(loss, model, data)
-        if isinstance(validation, float | int | np.floating) and not isinstance(validation, bool):
+        is_share = isinstance(validation, float | int | np.floating)
+        if is_share and not isinstance(validation, bool) and source is not None:
+            source, held_out = source.hold_out(float(validation))
+        elif is_share and not isinstance(validation, bool):
             examples, held_out, rows = split_examples(examples, float(validation), seed)
             order = order.take(rows)
         else:
@@ -87,7 +92,10 @@ class Job:
         if scores:
             check_scored(scores, model, held_out)
         check_targets(loss, model, examples)
-        batches = batch_schedule(batch, examples.rows, optimizer)
+        rows_in_all = examples.rows if source is None else source.rows
+        batches = batch_schedule(batch, rows_in_all, optimizer)
+        if source is not None:
+            source.check_batch(int(batches.start(rows_in_all)[0].batch))
         watched = {"loss"} | ({"validation_loss"} if held_out is not None else set())
         watched |= {f"validation_{name}" for name in (scores.named if scores else ())}
         measures, needs = check_record(record), getattr(batches, "measures_variance", False)
@@ -96,7 +104,7 @@ class Job:
         return cls(
             model, loss, carried, examples, held_out, scores, optimizer, batches, order, measures,
             not needs and not isinstance(record, tuple | list),
-            stopping_of(stopping, watched, scores.greater_is_better if scores else {}),
+            stopping_of(stopping, watched, scores.greater_is_better if scores else {}), source,
         )  # fmt: skip
 
     def begin(
@@ -109,11 +117,11 @@ class Job:
         rates = rates_of(self.optimizer)
         given = self.carried, self.examples, not self.takes_all, rates
         step = compile_step(traced, *given, self._fixed_batch)
-        watch, n = self.watch(threads), self.examples.rows
+        watch, n = self.watch(threads), self.rows
         seconds = {"trace": between - start, "compile": perf_counter() - between}
         observer = getattr(self.optimizer, "observer", None)
         descent = Descent(
-            step=step, examples=self.examples, cursor=Cursor(self.order, n, epochs, seed),
+            step=step, examples=self.examples, cursor=self._cursor(epochs, seed),
             optimizer=self.optimizer, carried=self.carried, watch=watch, sums=sums,
             deciding=Deciding(self.batches, observer, n), faults=Faults(on_nan),
             settings=lambda: {
@@ -127,7 +135,23 @@ class Job:
     def _fixed_batch(self) -> int | None:
         """The batch of every step; None where it may change, or the last one be smaller."""
         is_fixed = isinstance(self.batches, ConstantBatch) and self.order.remainder != "smaller"
-        return int(self.batches.start(self.examples.rows)[0].batch) if is_fixed else None
+        return int(self.batches.start(self.rows)[0].batch) if is_fixed else None
+
+    @property
+    def rows(self) -> int:
+        """How many examples are learnt from."""
+        return self.examples.rows if self.source is None else self.source.rows
+
+    def _cursor(self, epochs: int, seed: int) -> Cursor:
+        """The rows of each step."""
+        if self.source is None:
+            return Cursor(self.order, self.rows, epochs, seed)
+        return self.source.cursor(epochs, self._check_rows)
+
+    def _check_rows(self, arrays: list[np.ndarray]) -> None:
+        """Refuse targets that mean nothing to the loss, in rows that have just been read."""
+        rows = Examples(tuple(arrays), self.examples.structure, len(arrays[0]))
+        check_targets(self.loss, self.model, rows)
 
     def _traced(self, skips: bool) -> tuple[Traced, tuple[str, ...]]:
         """The graph of a step, and the sums that it works out beside its loss.
@@ -151,7 +175,10 @@ class Job:
 
     @property
     def data(self) -> Any:
-        """The examples to learn from, without those held out, as a tuple of arrays."""
+        """The examples to learn from, without those held out, as a tuple of arrays.
+
+        Of a stream, rows that stand for all.
+        """
         return self.examples.tree(list(self.examples.arrays))
 
     @property
@@ -168,8 +195,8 @@ class Job:
     @property
     def takes_all(self) -> bool:
         """Whether each step takes each row once, so that their order is no matter."""
-        whole = ConstantBatch(self.examples.rows)
-        return self.batches == whole and self.order.permutes
+        whole = ConstantBatch(self.rows)
+        return self.batches == whole and self.order.permutes and self.source is None
 
     def watch(self, threads: int | None) -> Watch:
         """What is looked at between epochs."""
@@ -204,14 +231,15 @@ class Job:
 
     def _digests(self) -> dict[str, Any]:
         """Checksums of the data, which take as long as reading them."""
-        return {
-            "data_sha256": digest(self.examples), "validation_sha256": digest(self.validation),
-        }  # fmt: skip
+        data = digest(self.examples) if self.source is None else self.source.stream.digest()
+        return {"data_sha256": data, "validation_sha256": digest(self.validation)}
 
     def asked(self) -> dict[str, Any]:
         """What was asked for, in JSON's types."""
+        streamed = {} if self.source is None else {"stream": self.source.describe()}
         return {
-            "rows": self.examples.rows,
+            "rows": self.rows,
+            **streamed,
             "loss": shown(self.loss),
             "optimizer": repr(self.optimizer),
             "batch": repr(self.batches),
@@ -221,6 +249,18 @@ class Job:
             "early_stopping": repr(self.stopping),
             "parameters": self.carried.names(),
         }
+
+
+def _taken(
+    data: Any, dtype: np.dtype, order: Order, seed: int
+) -> tuple[Source | None, Examples, Order]:
+    """(where the rows are from, if that is a stream; examples, of a stream some; their order)."""
+    if isinstance(data, Stream):
+        source = Source(data, dtype, order, seed)
+        return source, source.sample(), order
+    examples = take_examples(data, dtype)
+    order.check(examples.rows)
+    return None, examples, order
 
 
 def _held_out(validation: Any, carried: Carried) -> Examples | None:

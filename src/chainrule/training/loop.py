@@ -29,7 +29,7 @@ from chainrule.training.record import mean_loss
 from chainrule.training.reporting import Reporter
 from chainrule.training.run import Stopped
 from chainrule.training.signals import Asked, stop_signals
-from chainrule.training.spent import NATIVE, Spent
+from chainrule.training.spent import NATIVE, WAITING, Spent
 
 #: Check points an epoch, and in the run; operations between two, about 20 ms on one processor.
 _CHECKS: Final = 20
@@ -104,6 +104,7 @@ class Loop:
             with stop_signals(self.store is not None) as asked, self.spent.all():
                 return self._run(asked)
         finally:
+            descent.cursor.close()
             self.reporter.close()
 
     def _run(self, asked: Asked) -> Stopped:
@@ -148,8 +149,12 @@ class Loop:
         descent, batch = self.descent, self.descent.deciding.batch
         first = descent.done
         self.advice.before(descent)
-        start = perf_counter()
+        start = begun = perf_counter()
         most = self.pace.steps(self._until_event(batch))
+        if descent.cursor.waits:
+            with self.spent.on(WAITING):
+                descent.cursor.wait(descent.place)
+            begun = perf_counter()
         with self.spent.on("order and rates"):
             chunk = descent.cursor.take(descent.place, batch, most)
             rates = self._rates_of(chunk)
@@ -157,13 +162,14 @@ class Loop:
             keys = noise_keys(descent.cursor.seed, first, drawn)
         with self.spent.on(NATIVE):
             outputs = descent.step.run(
-                rates.astype(descent.carried.dtype), keys, chunk.rows, descent.examples,
-                chunk.batch, self.pace.threads,
+                rates.astype(descent.carried.dtype), keys, chunk.rows,
+                chunk.examples or descent.examples, chunk.batch, self.pace.threads,
             )  # fmt: skip
-        elapsed = perf_counter() - start
+        ended = perf_counter()
         self.spent.steps += chunk.steps
-        descent.seconds += elapsed
-        self.pace.took(chunk.steps, elapsed)
+        descent.seconds += ended - start
+        if chunk.is_timed:
+            self.pace.took(chunk.steps, ended - begun)
         self._record(chunk, rates if rates.ndim == 1 else rates[:, 0], outputs)
         if self._has_fallen_back(first, outputs[0], bool(chunk.ends)):
             return

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from chainrule.evaluation.examples import Examples
 from chainrule.orders import Order
 
 #: Row numbers of several short epochs that are put together at a time.
@@ -34,6 +35,8 @@ class Chunk:
             where to where in each epoch.
         ends: after how many of the steps an epoch has ended, rising.
         after: the place after the last step.
+        examples: what the rows are of, where they are not of the descent's own.
+        is_timed: whether its time says how long such steps take.
     """
 
     rows: np.ndarray
@@ -41,6 +44,8 @@ class Chunk:
     starts: tuple[range, ...]
     ends: tuple[int, ...]
     after: Place
+    examples: Examples | None = None
+    is_timed: bool = True
 
     @property
     def steps(self) -> int:
@@ -59,6 +64,17 @@ class Cursor:
         self.order, self.n, self.epochs, self.seed = order, n, epochs, seed
         self._held = -1
         self._rows = np.zeros(0, np.int32)
+
+    @property
+    def waits(self) -> bool:
+        """Whether rows have to be read first."""
+        return False
+
+    def wait(self, place: Place) -> None:
+        """Have the rows of a place at hand."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
 
     def left(self, place: Place, batch: int) -> int:
         """Updates from a place to the end of its epoch."""
@@ -178,8 +194,13 @@ class Cursor:
         for epoch in range(first // self.n, -(-last // self.n)):
             begin, end = max(first - epoch * self.n, 0), min(last - epoch * self.n, self.n)
             rows.append(self._epoch(epoch)[begin:end].copy())
-        after = Place(*divmod(last, self.n))
+        return self._along(np.concatenate(rows), starts, batch)
+
+    def _along(self, rows: np.ndarray, starts: range, batch: int) -> Chunk:
+        """A chunk of steps along all epochs."""
+        first, steps = starts.start, len(starts)
+        after = Place(*divmod(first + steps * batch, self.n))
         settled = self.settled(after, batch)
         marks = range(first // self.n + 1, settled.epoch + 1)
         ends = tuple(min(-(-(mark * self.n - first) // batch), steps) for mark in marks)
-        return Chunk(np.concatenate(rows), batch, (starts,), ends, settled)
+        return Chunk(rows, batch, (starts,), ends, settled)

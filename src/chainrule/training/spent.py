@@ -10,6 +10,8 @@ from typing import Final
 
 #: The part that is not Python.
 NATIVE: Final = "native loop"
+#: For rows of a stream that were not yet read.
+WAITING: Final = "waiting for rows"
 
 
 @dataclass(eq=False)

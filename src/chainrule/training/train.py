@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from chainrule.compiler.native.limits import available
 from chainrule.compiler.native.threads import choose
+from chainrule.data.stream import Stream
 from chainrule.diagnosis.rule import rule_of
 from chainrule.errors import TrainingError
 from chainrule.optim import BatchSchedule
@@ -29,7 +30,7 @@ from chainrule.training.watching import EarlyStopping
 def train(
     model: Any,
     loss: Any,
-    data: tuple[Any, ...],
+    data: tuple[Any, ...] | Stream,
     *,
     validation: tuple[Any, ...] | float | None = None,
     metrics: Sequence[str | Callable[..., Any]] = (),
@@ -62,7 +63,8 @@ def train(
             ``loss(params, *data)`` in NumPy that returns one number, a mean over the batch.
         data: a tuple of arrays (or trees of arrays) with one row per example, such as (x, y).
             With a ``losses.Loss`` a third array is a weight for each example.
-            Floating-point arrays take the parameters' dtype.
+            Floating-point arrays take the parameters' dtype. Or ``data.stream(...)``: files that
+            may be larger than memory.
         validation: the same, held out; or the share of the rows to hold out, drawn by the seed.
             Its loss is recorded at the end of each epoch.
         metrics: names (``"accuracy"``, ``"roc_auc"``, ``"rmse"`` ...) or functions

@@ -73,7 +73,7 @@ class Watched:
         rates = np.asarray(self._planned.at(planned))
         losses, *_ = d.step.run(
             rates.astype(d.carried.dtype), noise_keys(d.cursor.seed, d.done, len(rates)),
-            chunk.rows, d.examples, chunk.batch, self._threads,
+            chunk.rows, chunk.examples or d.examples, chunk.batch, self._threads,
         )  # fmt: skip
         d.done, d.place = d.done + chunk.steps, chunk.after
         sizes = np.full(chunk.steps, chunk.batch)
