@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -118,6 +119,13 @@ class Loss:
         elements, weights = found if isinstance(found, tuple) else (found, None)
         return elements, weights, w
 
+    def __reduce__(self) -> Any:
+        """Pickled by its name and options: the name stands for the loss, not for its formula."""
+        place = self.formula.__module__, self.formula.__name__
+        if getattr(_named(*place), "formula", None) is not self.formula:
+            raise TypeError(f"{self!r} was made at run time: it has no name to be pickled by")
+        return _restored, (*place, dict(self.options))
+
     def _with(self, options: Mapping[str, Any]) -> Loss:
         for name in options:
             if name not in self.ranges:
@@ -152,6 +160,16 @@ def loss(
         return made
 
     return make
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name, None)
+
+
+def _restored(module: str, name: str, options: Mapping[str, Any]) -> Loss:
+    """The loss that stands under a name, with options."""
+    found: Loss = _named(module, name)
+    return replace(found, options=dict(options))
 
 
 def _defaults(formula: Callable[..., Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def trace_step(
     rate = ArrayType(np.result_type(*(p.dtype for p in carried.params)), ())
     traced = trace_batch(step, [*types, *examples.types, *[rate] * rated, _KEY])
     _check_update(types, [node.type for node in traced.graph.outputs[:count]])
-    return _without_unused(traced, count + rows + rated)
+    return without_unused(traced, count + rows + rated)
 
 
 def _check_depends(grads: Any) -> None:
@@ -186,7 +186,7 @@ def evaluated(carried: Carried, optimizer: Any, leaves: list[Any]) -> Any:
     return carried.whole(evaluation(carried.learned(params), state), params)
 
 
-def _without_unused(traced: Traced, place: int) -> Traced:
+def without_unused(traced: Traced, place: int) -> Traced:
     """The graph without the input at this place, if nothing reads it."""
     inputs, unread = traced.graph.inputs, traced.graph.inputs[place]
     if any(unread in node.inputs for node in traced.graph.nodes):
@@ -213,6 +213,10 @@ class Step:
     gathered: list[int]
     draws: bool
     recorded: list[np.dtype]
+
+    def twin(self) -> Step:
+        """The same program with carried arrays of its own, to be run beside this one."""
+        return replace(self, executable=self.executable.twin())
 
     def run(
         self, rates: np.ndarray, keys: np.ndarray, order: np.ndarray, examples: Examples,

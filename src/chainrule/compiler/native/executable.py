@@ -113,9 +113,9 @@ if hasattr(os, "register_at_fork"):
 class Executable:
     """The native form of a program. One run at a time: ``lock`` is held while it lasts."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, made: tuple[Interface, MachineCode] | None = None) -> None:
         self.program = program
-        self.interface, self._code = program.assemble()
+        self.interface, self._code = made or program.assemble()
         self._words = self.interface.words
         self._table = np.zeros(self._words.count, np.int64)
         self._barrier = aligned(_LINE)
@@ -135,6 +135,10 @@ class Executable:
         for buffer in self.interface.state:
             memory = aligned(buffer.elements(1) * itemsize(buffer))
             self._point(buffer.slot, memory)
+
+    def twin(self) -> Executable:
+        """The same machine code with a table, arrays and a lock of its own."""
+        return Executable(self.program, (self.interface, self._code))
 
     @property
     def graph(self) -> Graph:
