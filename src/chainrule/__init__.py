@@ -42,6 +42,7 @@ _HOME = {
     "compile": "chainrule.compiler.function",
     "train": "chainrule.training.train",
     "predict": "chainrule.evaluation.predict",
+    "compare": "chainrule.runs.comparison",
     "diagnose": "chainrule.diagnosis.diagnose",
     "profile": "chainrule.profiling.front",
     "range_test": "chainrule.training.range_test",

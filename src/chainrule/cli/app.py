@@ -160,6 +160,26 @@ def evaluate(run: a.Run, data: a.Data, json: a.Json = False) -> None:
 
 
 @app.command()
+def compare(
+    run: a.FirstRun,
+    other: a.OtherRun,
+    json: a.Json = False,
+    quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
+) -> None:
+    """Show what differs between two runs, and the first step at which they part.
+
+    Runs of cr.train(..., out=...) too.
+
+    Example: chainrule compare runs/iris-1 runs/iris-2
+    """
+    from chainrule.cli.compare import run_compare
+    from chainrule.cli.view import View
+
+    run_compare(run, other, View.of(json, quiet, verbose))
+
+
+@app.command()
 def explain(
     what: a.What,
     row: a.Row = None,

@@ -30,6 +30,10 @@ _DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flig
 _RUN = "The folder of a run, as `chainrule train` printed it."
 Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
+_FIRST = "The folder of a run."
+FirstRun = Annotated[Path, typer.Argument(metavar="RUN1", help=_FIRST, show_default=False)]
+_OTHER = "The folder of another."
+OtherRun = Annotated[Path, typer.Argument(metavar="RUN2", help=_OTHER, show_default=False)]
 Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", OUTPUT)]
 Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", OUTPUT)]
 Verbose = Annotated[

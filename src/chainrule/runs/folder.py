@@ -1,7 +1,7 @@
 """The run folder: everything a run needs to be resumed, used and compared, written atomically.
 
     RUN/
-      config.json                  what was asked for, and the versions of what ran it
+      config.json                  what was asked for, and the versions and machine that ran it
       extended.json                the same when more epochs were asked for later, if they were
       schema.json                  columns, preprocessing and target, where the data are a table
       state.json                   the checkpoints there are, the newest first, a checksum per file
@@ -34,7 +34,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chainrule import __version__
+from chainrule.compiler.native.target import host
 from chainrule.errors import RunError
+from chainrule.machine.processor import processor
 from chainrule.runs.checkpoints import MANIFEST, NAME, Best, Checkpoint, Entry
 from chainrule.runs.files import (
     cannot,
@@ -92,7 +94,8 @@ class RunFolder:
         files = {}
         if (schema := config.pop("schema", None)) is not None:
             files["schema.json"] = _limited(path / "schema.json", json_bytes(schema))
-        written = {"format": FORMAT, "created": _now(), "versions": versions(), "config": config}
+        ran = {"versions": versions(), "machine": machine()}
+        written = {"format": FORMAT, "created": _now(), **ran, "config": config}
         files["config.json"] = _limited(path / "config.json", json_bytes(written))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,8 +143,11 @@ class RunFolder:
         kept = {key: value for key, value in config.items() if key != "schema"}
         self.write_json(
             EXTENDED,
-            {"format": FORMAT, "written": _now(), "versions": versions(), "config": kept},
-        )
+            {
+                "format": FORMAT, "written": _now(), "versions": versions(),
+                "machine": machine(), "config": kept,
+            },
+        )  # fmt: skip
 
     def write_json(self, name: str, value: object) -> None:
         """Write ``value`` as JSON to the file ``name`` of the folder, atomically."""
@@ -354,6 +360,12 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "unknown"
     return found
+
+
+def machine() -> dict[str, object]:
+    """What of the machine decides how fast a run is, and with other vectors its rounding."""
+    of, vectors = processor(), host()
+    return {"processor": of.name, "cores": of.allowed, "vector_bits": vectors.vector_bits}
 
 
 def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
