@@ -180,6 +180,29 @@ def compare(
 
 
 @app.command()
+def inspect(
+    what: a.Inspected,
+    target: a.Target = None,
+    json: a.Json = False,
+    quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
+) -> None:
+    """Show what a run is and how it stands, or what a table's columns are.
+
+    Of a run: setup, network, columns, results, checkpoints, damage.
+    Of a table: types, missing values, and what training would do with each column.
+
+    Examples: chainrule inspect runs/iris-1
+
+    chainrule inspect iris.csv --target species
+    """
+    from chainrule.cli.inspect import run_inspect
+    from chainrule.cli.view import View
+
+    run_inspect(what, target, View.of(json, quiet, verbose))
+
+
+@app.command()
 def explain(
     what: a.What,
     row: a.Row = None,

@@ -34,6 +34,8 @@ _FIRST = "The folder of a run."
 FirstRun = Annotated[Path, typer.Argument(metavar="RUN1", help=_FIRST, show_default=False)]
 _OTHER = "The folder of another."
 OtherRun = Annotated[Path, typer.Argument(metavar="RUN2", help=_OTHER, show_default=False)]
+_INSPECTED = "The folder of a run, or a table."
+Inspected = Annotated[str, typer.Argument(metavar="RUN|DATA", help=_INSPECTED, show_default=False)]
 Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", OUTPUT)]
 Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", OUTPUT)]
 Verbose = Annotated[

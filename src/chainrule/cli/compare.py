@@ -71,7 +71,7 @@ def _show_differences(console: Console, found: Sequence[Difference]) -> None:
         section(console, "Settings", "options, setup, data, columns, versions and machine agree")
         console.print()
         return
-    table = _table("what", "A", "B")
+    table = table_of("what", "A", "B")
     for group in dict.fromkeys(difference.group for difference in found):
         same = [difference for difference in found if difference.group == group]
         for k, difference in enumerate(same[:_MOST]):
@@ -85,7 +85,7 @@ def _show_differences(console: Console, found: Sequence[Difference]) -> None:
 
 
 def _show_results(console: Console, found: Comparison) -> None:
-    table = _table("", "A", "B", justify="right")
+    table = table_of("", "A", "B", justify="right")
     for k, (name, (a, b)) in enumerate(found.results.items()):
         label = "Results" if k == 0 else ""
         table.add_row(label, name.replace("_", " "), _number(name, a), _number(name, b))
@@ -132,7 +132,8 @@ def _plot(a: Sequence[Any], b: Sequence[Any], width: int) -> Text:
     return loss_plot(line, [*known, *[None] * (len(line) - len(known))], width, 7)
 
 
-def _table(*names: str, justify: Any = "left") -> Table:
+def table_of(*names: str, justify: Any = "left") -> Table:
+    """A table whose first column is the section's label."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", width=LABEL, style="bold", no_wrap=True)
     table.add_column(names[0], overflow="fold")

@@ -34,26 +34,36 @@ def show_table(console: Console, job: Job) -> None:
     source, prepared, target = job.source, job.prepared, job.prepared.schema.target
     size = f"{count(prepared.rows, 'row')} × {count(source.table.num_columns, 'column')}"
     section(console, "Table", f"{source.path.name}: {size}", *source.notes)
-    section(console, "Target", f"{target.name}: {target.words} ({target.reason})", _spread(target))
+    section(console, "Target", f"{target.name}: {target.words} ({target.reason})", spread(target))
     parts = f"{len(prepared.train):,} + {len(prepared.validation):,} + {len(prepared.test):,}"
     section(console, "Rows", *prepared.notes, f"{parts}: {prepared.split}")
-    section(console, "Columns", _fate(prepared.schema))
-    console.print(_columns(prepared.schema.used))
-    section(console, "Left out", *_left_out(prepared.schema), style="dim")
+    show_columns(console, prepared.schema)
     console.print()
+
+
+def show_columns(console: Console, schema: Schema) -> None:
+    """The columns that are used, each with its treatment, and those that are not."""
+    section(console, "Columns", _fate(schema))
+    console.print(_columns(schema.used))
+    section(console, "Left out", *_left_out(schema), style="dim")
 
 
 def show_setup(console: Console, job: Job) -> None:
     """The network and its descent."""
     setup = job.setup
-    sizes = " → ".join(f"{n:,}" for n in setup.sizes)
-    between = "no hidden layer" if setup.is_linear else f"{setup.activation} between layers"
-    parameters = count(count_parameters(setup.network()), "parameter")
-    section(console, "Network", f"{sizes}, {between}: {parameters}")
-    section(console, "Descent", *_descent_lines(setup))
+    section(console, "Network", network_words(setup))
+    section(console, "Descent", *descent_lines(setup))
     if job.begun:
         section(console, "Epochs", _longer_words(job))
     console.print()
+
+
+def network_words(setup: Setup) -> str:
+    """The network's layers, and how many parameters it has."""
+    sizes = " → ".join(f"{n:,}" for n in setup.sizes)
+    between = "no hidden layer" if setup.is_linear else f"{setup.activation} between layers"
+    parameters = count(count_parameters(setup.network()), "parameter")
+    return f"{sizes}, {between}: {parameters}"
 
 
 def _longer_words(job: Job) -> str:
@@ -64,7 +74,8 @@ def _longer_words(job: Job) -> str:
     return f"{begun} goes on as it was planned"
 
 
-def _descent_lines(setup: Setup) -> Iterator[str]:
+def descent_lines(setup: Setup) -> Iterator[str]:
+    """The loss, the optimiser, the learning rate, the batches, when it ends."""
     optimizer = optimizer_words(setup.optimizer, setup.momentum, setup.weight_decay)
     shape = schedule_words(setup.schedule, setup.span, setup.warmup)
     yield f"{_loss_words(setup)}; {optimizer}"
@@ -143,12 +154,13 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
-def _spread(target: Target) -> str:
+def spread(target: Target, of: str = "training rows") -> str:
+    """The target's shares or its mean, of the rows that are named."""
     if target.task == "regression":
-        return f"mean {target.mean:.5g}, standard deviation {target.scale:.4g} (training rows)"
+        return f"mean {target.mean:.5g}, standard deviation {target.scale:.4g} ({of})"
     shares = [f"{spelled(c)} {r:.1%}" for c, r in zip(target.classes, target.rates, strict=True)]
     more = f" and {len(shares) - 6} more" if len(shares) > 6 else ""
-    return ", ".join(shares[:6]) + f"{more} (training rows)"
+    return ", ".join(shares[:6]) + f"{more} ({of})"
 
 
 def _fate(schema: Schema) -> str:

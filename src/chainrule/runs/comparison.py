@@ -217,7 +217,7 @@ def _far(a: Numbers, b: Numbers, tolerance: float) -> NDArray[np.bool_]:
     """Where two numbers differ by more than a share of the larger one; infinities by any."""
     with np.errstate(invalid="ignore"):
         near = np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b))
-    return _differ(a, b) & ~near
+    return np.asarray(_differ(a, b) & ~near)
 
 
 def _rounding(kept: Sequence[Checkpoint]) -> float:

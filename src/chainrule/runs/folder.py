@@ -180,7 +180,7 @@ class RunFolder:
             TrainingError: a weight is not finite.
             RunError: the folder cannot be written; the checkpoint before is whole.
         """
-        CheckpointWriter(self, keep, self._known()[0]).write(checkpoint)
+        CheckpointWriter(self, keep, self.known()[0]).write(checkpoint)
 
     def read_checkpoint(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None before the first one.
@@ -232,7 +232,7 @@ class RunFolder:
 
     def _newest_whole(self) -> tuple[tuple[Checkpoint, Before, list[Entry]] | None, list[str]]:
         """The newest that is whole, and what is wrong with those before it."""
-        entries, problems = self._known()
+        entries, problems = self.known()
         for k, entry in enumerate(entries):
             try:
                 return (*read_entry(self.path / entry.name, entry), entries[k:]), problems
@@ -240,8 +240,11 @@ class RunFolder:
                 problems.append(error.message)
         return None, problems
 
-    def _known(self) -> tuple[list[Entry], list[str]]:
-        """The entries of ``state.json``; where it is damaged, those of the manifests."""
+    def known(self) -> tuple[list[Entry], list[str]]:
+        """The entries of ``state.json``; where it is damaged, those of the manifests.
+
+        With them what is wrong with those files, in words; the checkpoints' own files are not read.
+        """
         try:
             if entries := self.entries():
                 return entries, []
