@@ -2,6 +2,7 @@
 
 from chainrule.data.columns import Columns
 from chainrule.data.examples import EXAMPLES, Example, flights
+from chainrule.data.foreign import as_table
 from chainrule.data.prepare import Part, Prepared, encode_part, held_out, prepare, with_target
 from chainrule.data.read import read_table
 from chainrule.data.schema import Schema
@@ -17,6 +18,7 @@ __all__ = [
     "Schema",
     "Stream",
     "Target",
+    "as_table",
     "encode_part",
     "flights",
     "held_out",
