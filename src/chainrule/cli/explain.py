@@ -18,6 +18,7 @@ from chainrule.cli.terms import SCALED, Predicted, check_values, network_target
 from chainrule.cli.trained import Trained
 from chainrule.cli.view import View
 from chainrule.data.extras import Table
+from chainrule.data.files import is_there
 from chainrule.data.prepare import check_names, with_target
 from chainrule.data.values import present
 from chainrule.data.words import count
@@ -163,7 +164,7 @@ def _trained_on(trained: Trained) -> str:
     asked, path = str(trained.data["asked"]), Path(str(trained.data.get("path", "")))
     if is_example(asked):
         return asked
-    if not path.is_file():
+    if not is_there(path):
         raise DataError(
             f"{trained.path}: the table of the training, {path}, is not there any more",
             hint="--data FILE: the rows to explain",

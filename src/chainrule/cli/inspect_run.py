@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,8 +22,9 @@ from chainrule.cli.report import (
 )
 from chainrule.cli.scores import metrics_of
 from chainrule.cli.setup import Setup
-from chainrule.cli.source import is_example
+from chainrule.cli.source import is_example, sha256_of
 from chainrule.cli.view import View
+from chainrule.data.files import as_paths, is_there
 from chainrule.data.schema import Schema
 from chainrule.data.words import count, listed
 from chainrule.errors import DataError, RunError
@@ -119,13 +119,13 @@ def _table(found: Inspection) -> Iterator[str]:
 
 def _whereabouts(path: Path, sha256: str) -> str:
     """Whether the table is there still, and the same."""
-    if not path.is_file():
+    if not is_there(path):
         return "it is not there any more: --data FILE names it where it lies now"
-    if path.stat().st_size > _READ:
+    files = as_paths(path)
+    if sum(file.stat().st_size for file in files) > _READ:
         return "it is there"
     try:
-        with path.open("rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        same = sha256_of(files) == sha256
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
     return "it is there, unchanged" if same else "it is there, and has changed since"

@@ -11,6 +11,7 @@ from chainrule.cli.job import Clock, Job, read_and_prepare
 from chainrule.cli.options import TrainOptions, spelled_option
 from chainrule.cli.setup import Setup
 from chainrule.cli.source import Source, is_example
+from chainrule.data.files import is_there
 from chainrule.data.prepare import Prepared
 from chainrule.data.words import count
 from chainrule.errors import RunError
@@ -84,7 +85,7 @@ class Kept:
         """
         asked, path = str(self.options.get("data")), str(self.data.get("path"))
         for name in (asked, path):
-            if is_example(name) or Path(name).exists():
+            if is_example(name) or is_there(name):
                 return name
         raise RunError(
             f"{self.path}: the table of this run, {path}, is not there any more",

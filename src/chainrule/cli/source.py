@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chainrule.cli.outcome import OptionError
 from chainrule.data.examples import EXAMPLES
 from chainrule.data.extras import Table
+from chainrule.data.files import as_paths
 from chainrule.data.prepare import check_names
 from chainrule.data.read import read_table
 
@@ -23,7 +24,8 @@ class Source:
         name: short, for the run's folder.
         target: the column to predict, where the source knows it.
         drop: columns not to be used, each with the reason.
-        sha256: of the file.
+        path: of the file, or the pattern that names several.
+        sha256: of the file, or of the files in order.
         seconds: taken to read it.
     """
 
@@ -50,10 +52,10 @@ def load(data: str, text: Collection[str] = ()) -> Source:
         example = EXAMPLES[data]()
         more = (example.target, example.drop, example.notes)
         return Source(
-            data, example.path, example.table, _sha256(example.path), _since(start), *more
+            data, example.path, example.table, sha256_of([example.path]), _since(start), *more
         )
-    table = read_table(path, text)
-    return Source(_stem(path), path, table, _sha256(path), _since(start))
+    table, files = read_table(path, text), as_paths(path)
+    return Source(_stem(files[0]), path, table, sha256_of(files), _since(start))
 
 
 def is_example(data: str) -> bool:
@@ -85,9 +87,14 @@ def _stem(path: Path) -> str:
     return path.name.split(".")[0] or "table"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(paths: Sequence[Path]) -> str:
+    """The digest of one file, or of several as if they were one."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _since(start: float) -> float:

@@ -40,6 +40,14 @@ def as_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether a path is a file, or a pattern that fits one."""
+    try:
+        return all(one.is_file() for one in as_paths(path))
+    except DataError:
+        return False
+
+
 def _expanded(path: str | Path) -> list[Path]:
     text = str(path)
     if not glob.has_magic(text) or "\0" in text or Path(text).exists():

@@ -139,7 +139,7 @@ class Quotes:
             self._lines = self.has_lines = True
 
 
-# -- one bit for each byte, 64 to a word: some ten operations on a block, whatever it holds ---------
+# -- one bit for each byte, 64 to a word: some ten operations a block, whatever it holds ---------
 
 
 def _words(flags: NDArray[np.bool_]) -> Words:
