@@ -352,3 +352,34 @@ def test_inputs_of_another_shape_are_refused(name, shape, words):
 def test_a_residual_block_that_changes_the_shape_says_what_helps():
     with pytest.raises(ShapeError, match=r"shortcut=nn\.Linear\.init"):
         nn.Residual(nn.Linear.init(3, 4, 0))(np.zeros((2, 3), np.float32))
+
+
+def test_columns_looked_up_are_rows_of_their_tables():
+    layer = nn.EmbedColumns.init([(4, 2), (3, 5)], rng=0, dtype=D)
+    numbers, first, second = given(5, 2), np.array([0, 3, 1, 1, 2]), np.array([2, 0, 0, 1, 1])
+    want = np.column_stack([numbers, layer.tables[0][first], layer.tables[1][second]])
+    x = np.column_stack([numbers, first, second])
+    np.testing.assert_array_equal(layer(x), want)
+    np.testing.assert_array_equal(layer(x[1]), want[1])
+    np.testing.assert_allclose(cr.compile(layer)(x), want)
+    assert not any(table[0].any() for table in layer.tables)
+    assert repr(layer) == "EmbedColumns(4 -> 2, 3 -> 5)"
+
+
+def test_tables_of_columns_are_learned_at_the_rows_that_were_read():
+    layer = nn.EmbedColumns.init([(4, 2)], rng=0, dtype=D)
+    x = np.array([[0.5, 1.0], [0.25, 1.0], [2.0, 3.0]])
+    weight = given(3, 3)
+    by_layer, by_x = cr.grad(lambda layer, x: np.sum(weight * layer(x)), argnums=(0, 1))(layer, x)
+    assert by_layer.tables[0].tolist() == [
+        [0, 0], (weight[0, 1:] + weight[1, 1:]).tolist(), [0, 0], weight[2, 1:].tolist(),
+    ]  # fmt: skip
+    assert by_x.tolist() == [[w[0], 0.0] for w in weight.tolist()]
+
+
+def test_columns_looked_up_must_be_there():
+    layer = nn.EmbedColumns.init([(4, 2), (3, 5)], rng=0)
+    with pytest.raises(ShapeError, match="expected 2 columns or more"):
+        layer(np.zeros((5, 1), np.float32))
+    with pytest.raises(ShapeError):
+        layer(np.array([[9.0, 0.0]]))

@@ -55,6 +55,8 @@ def train(
     target: a.Target = None,
     task: a.Task = "auto",
     drop: a.Drop = "",
+    column: a.ColumnRules = None,
+    scale: a.Scale = "auto",
     hidden: a.Hidden = "64,64",
     activation: a.Activation = "relu",
     loss: a.Loss = "auto",

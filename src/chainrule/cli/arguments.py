@@ -55,6 +55,11 @@ Task = Annotated[str, _option("--task", "TASK", f"{_any_of(names.TASKS)}.", TABL
 Drop = Annotated[
     str, _option("--drop", "A,B,...", "Columns not to use: a,b,c.", TABLE, show_default=False)
 ]
+_COLUMN = f"What to take a column for, as in --column zip=category: {_any_of(names.RULES)}."
+ColumnRules = Annotated[
+    list[str] | None, _option("--column", "NAME=RULE", _COLUMN, TABLE, show_default=False)
+]
+Scale = Annotated[str, _option("--scale", "NAME", f"Of numbers: {_any_of(names.SCALES)}.", TABLE)]
 
 # -- the network and its loss ----------------------------------------------------------------------
 

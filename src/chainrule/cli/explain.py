@@ -133,10 +133,12 @@ def _explain_row(options: ExplainOptions, view: View) -> None:
     said = _prediction(trained, predicted)
     _show_row(view, trained, one, row, source, said)
     _show_target(view, trained, y)
+    looked_up = "; of many categories, the row of their table" if trained.schema.tables else ""
     section(
         view.console,
         "x",
-        "the columns as the network sees them: numbers scaled to mean 0, categories as 0 and 1",
+        "the columns as the network sees them: numbers scaled to mean 0, categories as 0 and 1"
+        f"{looked_up}",
     )
     view.console.print()
     _show(options, view, found, {"run": options.what, "row": row, "data": source, "says": said})

@@ -17,6 +17,7 @@ from chainrule.cli.setup import Setup, choose
 from chainrule.cli.source import Source, load, with_options
 from chainrule.cli.terms import network_target
 from chainrule.data.extras import need
+from chainrule.data.infer import KEPT_AS_TEXT
 from chainrule.data.prepare import Part, Prepared, prepare, with_target
 from chainrule.data.values import is_number
 from chainrule.runs.folder import check_free
@@ -104,7 +105,8 @@ def new_job(options: TrainOptions) -> Job:
 
 def read_and_prepare(options: TrainOptions, clock: Clock) -> tuple[Source, Prepared]:
     """The table that the options name, and what becomes of it."""
-    source = with_options(load(options.data), options.target, options.drop)
+    text = [name for name, rule in options.rules.items() if rule in KEPT_AS_TEXT]
+    source = with_options(load(options.data, text), options.target, options.drop)
     clock.add("read", source.seconds)
     with clock.measure("load scikit-learn"):
         need("sklearn.model_selection")
@@ -114,6 +116,9 @@ def read_and_prepare(options: TrainOptions, clock: Clock) -> tuple[Source, Prepa
             source.target or "",
             task=_task(options, source),
             drop=source.drop,
+            rules=options.rules,
+            scale=options.scale,
+            embed=True,
             seed=options.seed,
         )
     return source, prepared

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 TASKS: Final = ("auto", "classification", "regression")
+#: What a column may be taken for; how numbers are scaled. As in ``data.infer``, ``data.number``.
+RULES: Final = ("number", "category", "embed", "text", "date", "drop")
+SCALES: Final = ("auto", "standard", "robust", "quantile")
 
 #: Losses of numbers: of any, of counts, of amounts above 0.
 NUMBER_LOSSES: Final = ("squared_error", "absolute_error", "huber", "quantile", "gaussian")

@@ -18,6 +18,7 @@ from chainrule.orders.order import Remainder
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "task": names.TASKS,
+    "scale": names.SCALES,
     "activation": tuple(ACTIVATIONS),
     "loss": names.LOSSES,
     "optimizer": names.OPTIMIZERS,
@@ -42,6 +43,8 @@ class TrainOptions:
     target: str | None
     task: str
     drop: tuple[str, ...]
+    column: tuple[str, ...]
+    scale: str
     hidden: tuple[int, ...]
     activation: str
     loss: str
@@ -74,6 +77,12 @@ class TrainOptions:
     keep: int
     checkpoint_every: float
 
+    @property
+    def rules(self) -> dict[str, str]:
+        """What some columns are to be taken for."""
+        pairs = (text.rpartition("=") for text in self.column)
+        return {name: rule for name, _, rule in pairs}
+
 
 def parse_options(given: Mapping[str, Any]) -> TrainOptions:
     """The options as typer gives them, checked.
@@ -86,6 +95,7 @@ def parse_options(given: Mapping[str, Any]) -> TrainOptions:
     values = {name: given[name] for name in TrainOptions.__dataclass_fields__}
     values["hidden"] = _sizes(given["hidden"])
     values["drop"] = _parts(given["drop"])
+    values["column"] = _rules(given["column"] or ())
     values["metric"] = tuple(
         dict.fromkeys(m for text in given["metric"] or () for m in _parts(text))
     )
@@ -135,6 +145,18 @@ def _sizes(text: str) -> tuple[int, ...]:
         hint = "for example --hidden 64,64, or --hidden none for a linear model"
         raise OptionError(f"--hidden {text}: expected sizes of 1 or more, with commas", hint=hint)
     return sizes
+
+
+def _rules(asked: Sequence[str]) -> tuple[str, ...]:
+    for text in asked:
+        name, _, rule = text.rpartition("=")
+        if not name or rule not in names.RULES:
+            near = nearest(rule, names.RULES)
+            raise OptionError(
+                f"--column {text}: expected NAME=RULE with one of {', '.join(names.RULES)}",
+                hint=f"did you mean --column {name}={near}?" if name and near else "",
+            )
+    return tuple(asked)
 
 
 def _measures(text: str) -> tuple[str, ...]:

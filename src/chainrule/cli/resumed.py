@@ -13,6 +13,7 @@ from chainrule.cli.setup import Setup
 from chainrule.cli.source import Source, is_example
 from chainrule.data.files import is_there
 from chainrule.data.prepare import Prepared
+from chainrule.data.schema import Schema
 from chainrule.data.words import count
 from chainrule.errors import RunError
 from chainrule.runs.folder import RunFolder, plain
@@ -197,7 +198,7 @@ def _check_same_table(kept: Kept, source: Source, prepared: Prepared) -> None:
             f"{source.path}: not the table that the run {kept.path} was begun with",
             hint=f"it was {kept.data.get('path')}",
         )
-    if plain(prepared.schema.to_json()) != kept.folder.read_json("schema.json"):
+    if prepared.schema != Schema.from_json(kept.folder.read_json("schema.json")):
         raise RunError(
             f"{kept.path}: this version of Chainrule prepares the table in another way",
             hint="begin a new run with another --out",

@@ -18,6 +18,7 @@ from chainrule.cli.outcome import OptionError
 from chainrule.cli.schedules import Span, schedule_of
 from chainrule.cli.terms import Terms, check_values, terms_of
 from chainrule.data.prepare import Prepared
+from chainrule.data.schema import Schema
 from chainrule.data.words import count
 from chainrule.errors import RunError
 from chainrule.orders.order import Remainder
@@ -44,6 +45,8 @@ class Setup:
         batch: rows per update, to begin with.
         rows: training rows.
         steps: updates in all, if the batch stays as it begins.
+        tables: rows and numbers of the tables in which the last columns of the input are looked
+            up; the first of ``sizes`` is without them.
         planned_steps, planned_epochs: the length by which schedules, batches and averages were
             planned, where the run has been given more since; else 0.
     """
@@ -78,6 +81,7 @@ class Setup:
     threads: int | None
     planned_steps: int = 0
     planned_epochs: int = 0
+    tables: tuple[tuple[int, int], ...] = ()
 
     @property
     def terms(self) -> Terms:
@@ -91,12 +95,15 @@ class Setup:
 
     def network(self) -> Any:
         """The network with its first weights."""
-        model = nn.MLP(self.sizes, rng=self.seed, activation=self.activation)
+        model: Any = nn.MLP(self.sizes, rng=self.seed, activation=self.activation)
+        last = f"layers.{len(self.sizes) - 2}"
+        if self.tables:
+            model = nn.Sequential(nn.EmbedColumns.init(self.tables, self.seed), model)
+            last = f"layers.1.{last}"
         start = self.terms.start
         if start is None:
             return model
         leaves = {name: np.asarray(x) for name, x in named_leaves(model).items()}
-        last = f"layers.{len(self.sizes) - 2}"
         begun = {f"{last}.weight": np.zeros_like(leaves[f"{last}.weight"])}
         return with_leaves(model, {**leaves, **begun, f"{last}.bias": np.array(start, np.float32)})
 
@@ -156,8 +163,7 @@ class Setup:
             RunError: it is damaged.
         """
         try:
-            lists = {name: tuple(x) for name, x in stored.items() if isinstance(x, list)}
-            return cls(**{**stored, **lists})
+            return cls(**{name: _with_tuples(value) for name, value in stored.items()})
         except (KeyError, TypeError) as error:
             raise RunError(f"config.json is damaged: {error!r}") from error
 
@@ -182,7 +188,8 @@ def choose(options: TrainOptions, prepared: Prepared) -> Setup:
     steps = Cursor(order, rows, options.epochs, options.seed).all_left(Place(), batch)
     _check_warmup(options.warmup, steps)
     return Setup(
-        sizes=(prepared.schema.width, *options.hidden, terms.n_out),
+        sizes=(_given(prepared.schema), *options.hidden, terms.n_out),
+        tables=prepared.schema.tables,
         activation=options.activation,
         loss=terms.loss,
         loss_options=dict(terms.options),
@@ -211,6 +218,15 @@ def choose(options: TrainOptions, prepared: Prepared) -> Setup:
         seed=options.seed,
         threads=options.threads,
     )
+
+
+def _with_tuples(value: Any) -> Any:
+    return tuple(_with_tuples(x) for x in value) if isinstance(value, list) else value
+
+
+def _given(schema: Schema) -> int:
+    """Numbers that the first linear layer is given of a row: embedded columns as what is learnt."""
+    return schema.width + sum(numbers - 1 for _, numbers in schema.tables)
 
 
 def _schedule(options: TrainOptions) -> str:

@@ -44,11 +44,9 @@ class Category:
         weights: NDArray[np.float64] | None = None,
     ) -> Category:  # fmt: skip
         """The levels of a column given as ``codes`` gives it."""
-        rows = rows_of(indices, len(texts), weights)
-        order = sorted(np.flatnonzero(rows).tolist(), key=lambda i: (-rows[i], texts[i]))
-        least = max(RARE, (len(indices) if weights is None else weights.sum()) // 10_000)
-        kept = [texts[i] for i in order[:MAX_LEVELS] if rows[i] >= least]
-        return cls(name, tuple(kept), len(order) - len(kept), int(np.sum(indices < 0)))
+        kept, rare = kept_levels(indices, texts, weights)
+        more = max(0, len(kept) - MAX_LEVELS)
+        return cls(name, kept[:MAX_LEVELS], rare + more, int(np.sum(indices < 0)))
 
     @property
     def width(self) -> int:
@@ -89,9 +87,13 @@ class Category:
         x[rows, slots[rows]] = 1.0
 
 
-def rows_of(
-    indices: NDArray[np.int64], n: int, weights: NDArray[np.float64] | None = None
-) -> NDArray[Any]:
-    """How many rows have each of n categories, or the sum of their weights: (n,)."""
+def kept_levels(
+    indices: NDArray[np.int64], texts: Sequence[str], weights: NDArray[np.float64] | None = None
+) -> tuple[tuple[str, ...], int]:
+    """The categories that are frequent enough, the most frequent first; how many are not."""
     known = indices >= 0
-    return np.bincount(indices[known], None if weights is None else weights[known], n)
+    rows = np.bincount(indices[known], None if weights is None else weights[known], len(texts))
+    order = sorted(np.flatnonzero(rows).tolist(), key=lambda i: (-rows[i], texts[i]))
+    least = max(RARE, (len(indices) if weights is None else weights.sum()) // 10_000)
+    kept = tuple(texts[i] for i in order if rows[i] >= least)
+    return kept, len(order) - len(kept)

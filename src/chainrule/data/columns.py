@@ -13,15 +13,19 @@ from numpy.typing import DTypeLike, NDArray
 from chainrule.data.category import Category
 from chainrule.data.date import Date
 from chainrule.data.dropped import Dropped
+from chainrule.data.embedded import Embedded
 from chainrule.data.extras import Table, need
-from chainrule.data.infer import Column, fit_columns
+from chainrule.data.infer import Column, How, fit_columns
 from chainrule.data.number import CLIP, Number
+from chainrule.data.text import Text
 from chainrule.data.words import did_you_mean, listed
 from chainrule.errors import DataError
 
 VERSION: Final = 2
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
-KINDS: Final[dict[str, type[Column]]] = {c.kind: c for c in (Number, Category, Date, Dropped)}
+KINDS: Final[dict[str, type[Column]]] = {
+    c.kind: c for c in (Number, Category, Embedded, Text, Date, Dropped)
+}
 RULES: Final = (
     f"scaled: (value - mean) / standard deviation of the training rows, within ±{CLIP:.0f}",
     "a category not seen in training: other; zeros where training had no other",
@@ -48,17 +52,20 @@ class Columns:
     @classmethod
     def fit(
         cls, table: Table, *, rules: Mapping[str, str] = NONE, drop: Mapping[str, str] = NONE,
-        scale: str = "auto", weights: NDArray[Any] | None = None,
+        scale: str = "auto", weights: NDArray[Any] | None = None, embed: bool = False,
     ) -> Columns:  # fmt: skip
         """The columns of ``table`` by the rules of ``infer``.
 
         Args:
             table: as ``read_table`` gives it, with no target in it.
-            rules: of some columns, what to take them for: "number", "category", "date" or "drop".
+            rules: of some columns, what to take them for: "number", "category", "embed", "text",
+                "date" or "drop".
             drop: columns not to use, each with the reason.
             scale: of numbers: "auto", "standard", "robust" or "quantile".
             weights: (n,), one for each row, none below 0: a weight of 2 counts as the row twice,
                 0 as no row. What kind a column is does not depend on them.
+            embed: whether columns of more than 60 frequent categories are embedded (``tables``);
+                else the rarer categories share one encoded column.
 
         Raises:
             DataError: a rule names no column, or is none; a number is infinite; weights do not
@@ -68,12 +75,22 @@ class Columns:
             weights = _checked_weights(weights, table.num_rows)
             there = weights > 0
             table, weights = table.filter(need("pyarrow").array(there)), weights[there]
-        return cls(fit_columns(table, rules, drop, scale, weights))
+        return cls(fit_columns(table, rules, drop, How(scale, weights, embed)))
 
     @property
     def used(self) -> tuple[Column, ...]:
-        """The columns that the network sees."""
-        return tuple(column for column in self.columns if column.width)
+        """The columns that the network sees, as they are encoded: the embedded ones last."""
+        seen = (column for column in self.columns if column.width)
+        return tuple(sorted(seen, key=lambda column: isinstance(column, Embedded)))
+
+    @property
+    def tables(self) -> tuple[tuple[int, int], ...]:
+        """Of each of the last encoded columns, which are looked up: rows and numbers to learn.
+
+        ``nn.EmbedColumns.init(columns.tables, rng)`` is the layer that does it; there is none to
+        look up where this is empty.
+        """
+        return tuple((c.rows, c.numbers) for c in self.used if isinstance(c, Embedded))
 
     @property
     def width(self) -> int:
@@ -82,11 +99,11 @@ class Columns:
 
     def features(self) -> list[str]:
         """The name of each encoded column."""
-        return [name for column in self.columns for name in column.features()]
+        return [name for column in self.used for name in column.features()]
 
     def text_columns(self) -> list[str]:
         """Columns that a text file must keep as text, so that 007 stays 007."""
-        return [c.name for c in self.columns if isinstance(c, Category)]
+        return [c.name for c in self.columns if isinstance(c, Category | Embedded | Text)]
 
     def encode(self, table: Table, dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """The rows of ``table`` as the network sees them: (n, width).

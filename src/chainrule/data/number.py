@@ -142,11 +142,15 @@ class Number:
 
 
 def _scaling(values: F64, scale: str, weights: F64 | None) -> Scaling:
+    """What ``scale`` asks for; "auto": normal scores where the clip would cut a value off."""
     match scale:
         case "standard" | "robust" | "quantile":
             return scale
         case _:
-            return "standard"
+            centre, spread = mean_and_scale(values, weights)
+            with np.errstate(over="ignore"):
+                far = max(values.max() / spread - centre / spread, (centre - values.min()) / spread)
+            return "quantile" if far > CLIP else "standard"
 
 
 def _levels(values: F64, weights: F64 | None) -> tuple[int, ...]:

@@ -52,7 +52,8 @@ class Prepared:
 
 def prepare(
     table: Table, target: str, *, task: str = "auto", drop: Mapping[str, str] = NONE,
-    rules: Mapping[str, str] = NONE, scale: str = "auto", seed: int = 0,
+    rules: Mapping[str, str] = NONE, scale: str = "auto",
+    embed: bool = False, seed: int = 0,
 ) -> Prepared:  # fmt: skip
     """Make ``table`` ready for training.
 
@@ -63,6 +64,7 @@ def prepare(
         drop: columns not to use, each with the reason.
         rules: of some columns, what to take them for: see ``Columns.fit``.
         scale: of numbers: "auto", "standard", "robust" or "quantile".
+        embed: whether columns of many categories are embedded: see ``Columns.fit``.
         seed: of the random split.
 
     Raises:
@@ -70,6 +72,8 @@ def prepare(
             few rows or no column are left, or a number is infinite.
     """
     check_names(table, target, drop)
+    if target in rules:
+        raise DataError(f"{target!r} is the target: a rule is for other columns; see task")
     _check_finite(table, drop)
     kept, notes = with_target(table, target)
     if kept.num_rows < LEAST_ROWS:
@@ -80,7 +84,11 @@ def prepare(
     y = found.values(kept[target])
     split = split_rows(len(y), y if found.classes else None, seed)
     columns = Columns.fit(
-        kept.take(split.train).drop([target]), rules=rules, drop=drop, scale=scale
+        kept.take(split.train).drop([target]),
+        rules=rules,
+        drop=drop,
+        scale=scale,
+        embed=embed,
     )
     schema = Schema(columns, found.fit(y[split.train]))
     _check_used(schema)

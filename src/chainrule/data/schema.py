@@ -38,6 +38,11 @@ class Schema:
         """How many numbers encode a row."""
         return self.inputs.width
 
+    @property
+    def tables(self) -> tuple[tuple[int, int], ...]:
+        """Rows and numbers of the tables in which the last encoded columns are looked up."""
+        return self.inputs.tables
+
     def features(self) -> list[str]:
         """The name of each encoded column."""
         return self.inputs.features()

@@ -59,8 +59,7 @@ def moments(name: str, column: ArrowColumn, zone: str) -> ArrowColumn:
 def codes(column: ArrowColumn) -> tuple[NDArray[np.int64], list[str]]:
     """A column as categories: the index of each row's text (-1: missing), and the texts."""
     pc = need("pyarrow.compute")
-    text = as_text(column).combine_chunks()
-    encoded = text if hasattr(text, "dictionary") else text.dictionary_encode()
+    encoded = as_text(column).combine_chunks().dictionary_encode()
     indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     return indices.astype(np.int64), encoded.dictionary.to_pylist()
 
@@ -68,10 +67,13 @@ def codes(column: ArrowColumn) -> tuple[NDArray[np.int64], list[str]]:
 def as_text(column: ArrowColumn) -> ArrowColumn:
     """A column cast to text; whole numbers without a decimal point."""
     pa = need("pyarrow")
-    if pa.types.is_floating(column.type):
-        values = [None if v is None or math.isnan(v) else spelled(v) for v in column.to_pylist()]
-        return pa.chunked_array([pa.array(values, pa.string())])
-    return column.cast(pa.string())
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    # Each different number is spelled once.
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    texts = pa.array([None if math.isnan(v) else spelled(v) for v in values], pa.string())
+    return pa.chunked_array([texts.take(encoded.indices)])
 
 
 def spelled(value: Any) -> str:

@@ -24,6 +24,7 @@ from chainrule.nn.activations import (
     tanh,
 )
 from chainrule.nn.attention_layers import MultiHeadAttention, TransformerBlock
+from chainrule.nn.columns import EmbedColumns
 from chainrule.nn.convolution import conv, conv_transpose, fold, unfold
 from chainrule.nn.convolution_layers import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from chainrule.nn.dropout import Dropout, dropout
@@ -64,6 +65,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "Dropout",
+    "EmbedColumns",
     "Embedding",
     "Flatten",
     "Function",

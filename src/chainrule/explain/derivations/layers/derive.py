@@ -124,8 +124,14 @@ def _symbol(name: str, v: Value, number: str, subject: Subject, many: bool) -> S
         return Symbol(text, "", number if many else "", kind, v.shape, name)
     if subject.model is not None and name in ("x", "y") and v.rank >= 2:
         return Symbol(name.upper(), "", "", kind, v.shape, name)
-    short = last if subject.model is not None else name
+    short = _short(name) if subject.model is not None else name
     return symbol(short, kind, v.shape, key=name)
+
+
+def _short(name: str) -> str:
+    """The last part of a leaf's name; of one in a list, the list's name and its place."""
+    before, _, last = name.rpartition(".")
+    return f"{before.rpartition('.')[2]}_{last}" if before and last.isdigit() else last
 
 
 # ---------------------------------------------------------------- numbers
