@@ -51,7 +51,7 @@ def chainrule(
 @app.command()
 def train(
     ctx: typer.Context,
-    data: a.Data,
+    data: a.Learned = "",
     target: a.Target = None,
     task: a.Task = "auto",
     drop: a.Drop = "",
@@ -88,19 +88,24 @@ def train(
     resume: a.Resume = False,
     keep: a.Keep = 3,
     checkpoint_every: a.CheckpointEvery = "60s",
+    config: a.Config = None,
+    print_config: a.PrintConfig = False,
     json: a.Json = False,
     quiet: a.Quiet = False,
     verbose: a.Verbose = False,
 ) -> None:
     """Train a network on a table, test it, and keep it in a run folder.
 
-    Tests are on rows held back, beside a linear model and a baseline. Ctrl-C keeps the weights.
+    Tests are on rows held back, beside a linear model and a baseline.
+    Ctrl-C keeps the weights; `chainrule resume` goes on.
 
     Examples: chainrule train flights --batch 128 --epochs 10
 
-    chainrule train iris.csv --target species --epochs 100 --patience 10 --metric accuracy
+    chainrule train iris.csv --target species --epochs 100 --patience 10
 
-    chainrule train homes.csv --target price --optimizer adamw --loss quantile --quantile 0.9
+    chainrule train homes.csv -t price --loss quantile --quantile 0.9
+
+    chainrule train --config train.toml --epochs 40
     """
     from chainrule.cli.train import train_command
 
@@ -183,8 +188,10 @@ def compare(
 
 @app.command()
 def inspect(
+    ctx: typer.Context,
     what: a.Inspected,
     target: a.Target = None,
+    toml: a.Toml = False,
     json: a.Json = False,
     quiet: a.Quiet = False,
     verbose: a.Verbose = False,
@@ -198,10 +205,13 @@ def inspect(
 
     chainrule inspect iris.csv --target species
     """
-    from chainrule.cli.inspect import run_inspect
+    from chainrule.cli.inspect import print_toml, run_inspect
     from chainrule.cli.view import View
 
-    run_inspect(what, target, View.of(json, quiet, verbose))
+    if toml:
+        print_toml(what, ctx)
+    else:
+        run_inspect(what, target, View.of(json, quiet, verbose))
 
 
 @app.command()

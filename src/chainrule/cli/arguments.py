@@ -29,6 +29,7 @@ def _any_of(known: Sequence[str]) -> str:
 _DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
 _RUN = "The folder of a run, as `chainrule train` printed it."
 Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
+Learned = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
 _FIRST = "The folder of a run."
 FirstRun = Annotated[Path, typer.Argument(metavar="RUN1", help=_FIRST, show_default=False)]
@@ -169,6 +170,32 @@ Moved = Annotated[
 ]
 _MORE = "Passes in all, if more than the run was begun with."
 MoreEpochs = Annotated[int | None, _option("--epochs", "N", _MORE, END, show_default=False)]
+
+
+def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
+    """What is in the file stands in place of defaults; what is typed wins over it."""
+    if path is not None and not ctx.resilient_parsing:
+        from chainrule.cli import app
+        from chainrule.cli.config import read_config
+
+        ctx.default_map = read_config(path, app.train)
+    return path
+
+
+_CONFIG = "Options from a TOML file, as `epochs = 40`; what is typed wins over it."
+Config = Annotated[
+    Path | None,
+    _option(
+        "--config -c", "FILE.toml", _CONFIG, FOLDER, show_default=False, is_eager=True,
+        callback=_read_config,
+    ),
+]  # fmt: skip
+PrintConfig = Annotated[
+    bool, _option("--print-config", "", "Print such a file with all options, and end.", FOLDER)
+]
+Toml = Annotated[
+    bool, _option("--toml", "", "Of a run: print the file that repeats it, for --config.", OUTPUT)
+]
 Keep = Annotated[int, _option("--keep", "K", "Checkpoints kept, beside the best.", FOLDER)]
 CheckpointEvery = Annotated[
     str, _option("--checkpoint-every", "TIME", "Time between checkpoints.", FOLDER)

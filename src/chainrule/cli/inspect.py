@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
+from chainrule.cli.config import stored_toml
 from chainrule.cli.inspect_run import inspect_a_run
 from chainrule.cli.inspect_table import inspect_a_table
+from chainrule.cli.options import train_params
 from chainrule.cli.outcome import OptionError
+from chainrule.cli.resumed import Kept
+from chainrule.cli.source import is_example
 from chainrule.cli.view import View
 from chainrule.data.words import count
 from chainrule.errors import RunError
@@ -27,3 +33,15 @@ def run_inspect(what: str, target: str | None, view: View) -> None:
         hint = "restore the files from a copy, or train again"
         raise RunError(f"{what}: {count(len(damage), 'problem')}, see above", hint)
     return None
+
+
+def print_toml(run: str, ctx: Any) -> None:
+    """Print the options of a run as the file that repeats it.
+
+    Raises:
+        RunError: it is no run of `chainrule train`.
+    """
+    kept = Kept.open(Path(run))
+    asked = str(kept.options.get("data"))
+    data = asked if is_example(asked) else str(kept.data.get("path", asked))
+    sys.stdout.write(stored_toml(kept.options, data, train_params(ctx)))

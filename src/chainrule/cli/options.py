@@ -112,14 +112,18 @@ def parse_options(given: Mapping[str, Any]) -> TrainOptions:
 
 def default_options(ctx: Any) -> dict[str, Any]:
     """The options of `train` as typer gives them where none is typed; ``ctx`` is any command's."""
-    group = ctx.parent.command
-    return {p.name: p.default for p in group.get_command(ctx, "train").params}
+    return {p.name: p.default for p in train_params(ctx)}
 
 
 def explicit_names(ctx: Any) -> frozenset[str]:
-    """The options that the user typed, not those left at their defaults."""
-    source = ctx.get_parameter_source
-    return frozenset(n for n in ctx.params if getattr(source(n), "name", "") == "COMMANDLINE")
+    """The options that the user gave, typed or in a file, not those left at their defaults."""
+    source, given = ctx.get_parameter_source, ("COMMANDLINE", "DEFAULT_MAP")
+    return frozenset(n for n in ctx.params if getattr(source(n), "name", "") in given)
+
+
+def train_params(ctx: Any) -> list[Any]:
+    """The parameters of `chainrule train` as typer knows them; ``ctx`` is any command's."""
+    return list(ctx.parent.command.get_command(ctx, "train").params)
 
 
 def spelled_option(name: str) -> str:

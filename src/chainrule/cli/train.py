@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,18 @@ import typer
 import chainrule as cr
 from chainrule.cli import closing, report
 from chainrule.cli.announce import for_command_line
+from chainrule.cli.config import asked_toml
 from chainrule.cli.job import Job, new_job
 from chainrule.cli.live import Bar
 from chainrule.cli.metrics import epoch_metrics
 from chainrule.cli.options import TrainOptions, default_options, explicit_names, parse_options
-from chainrule.cli.outcome import TERMINATED, InterruptedRunError, Terminated, sigterm_raises
+from chainrule.cli.outcome import (
+    TERMINATED,
+    InterruptedRunError,
+    OptionError,
+    Terminated,
+    sigterm_raises,
+)
 from chainrule.cli.resumed import resumed_job
 from chainrule.cli.scores import Scores, baseline, score
 from chainrule.cli.setup import Setup
@@ -31,8 +39,15 @@ from chainrule.runs.folder import RunFolder, check_free
 def train_command(ctx: typer.Context) -> None:
     """The command, with the options as typer gives them."""
     view = View.of(ctx.params["json"], ctx.params["quiet"], ctx.params["verbose"])
+    options = parse_options(ctx.params)
+    if ctx.params["print_config"]:
+        sys.stdout.write(asked_toml(ctx))
+        return
+    if not options.data:
+        hint = "chainrule train DATA --target COLUMN; DATA is a file, or flights"
+        raise OptionError("which table is to be learned from?", hint)
     with sigterm_raises():
-        run_train(parse_options(ctx.params), view, explicit_names(ctx))
+        run_train(options, view, explicit_names(ctx))
 
 
 def resume_command(ctx: typer.Context) -> None:
