@@ -27,6 +27,8 @@ from chainrule.ir.types import sized
 from chainrule.ops.index import outside_error
 
 _LINE = 64
+#: Batch sizes whose layout of scratch memory is kept.
+_LAYOUTS: Final = 16
 
 
 def aligned(count: int) -> np.ndarray:
@@ -122,6 +124,7 @@ class Executable:
         self._scratch = aligned(0)
         self._panels = aligned(0)
         self._batch = -1
+        self._layouts: dict[int, tuple[np.ndarray, np.ndarray, int]] = {}
         self._kept: dict[int, Any] = {}
         self.lock = threading.Lock()
         _locks.add(self)
@@ -301,6 +304,20 @@ class Executable:
         """Lay the scratch buffers out for this batch."""
         if batch == self._batch:
             return
+        places, offsets, total = self._layout(batch)
+        if total > len(self._scratch):
+            self._scratch = aligned(total)
+        self._table[places] = self._scratch.ctypes.data + offsets
+        self._batch = batch
+
+    def _layout(self, batch: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """The scratch buffers' places in the table, their offsets in bytes, and the bytes of all.
+
+        Kept for a few batch sizes: an epoch whose last batch is smaller changes it twice.
+        """
+        known = self._layouts.get(batch)
+        if known is not None:
+            return known
         places: dict[int, int] = {}
         total = 0
         for k, scratch in enumerate(self.interface.scratch):
@@ -308,11 +325,11 @@ class Executable:
             first = self._words.region(k - 1) if k else 0
             places.update({first + slot: total + offset for slot, offset in offsets.items()})
             total += size
-        if total > len(self._scratch):
-            self._scratch = aligned(total)
-        for place, offset in places.items():
-            self._table[place] = self._scratch.ctypes.data + offset
-        self._batch = batch
+        if len(self._layouts) >= _LAYOUTS:
+            self._layouts.clear()
+        found = np.array([*places], np.intp), np.array([*places.values()], np.int64), total
+        self._layouts[batch] = found
+        return found
 
 
 def state_views(
