@@ -1,0 +1,1 @@
+"""Real tables: Chainrule's estimators beside scikit-learn's and boosted trees."""
