@@ -3,6 +3,7 @@
 from chainrule.data.columns import Columns
 from chainrule.data.examples import EXAMPLES, Example, flights
 from chainrule.data.foreign import as_table
+from chainrule.data.large import LargeTable, stream_table
 from chainrule.data.prepare import Part, Prepared, encode_part, held_out, prepare, with_target
 from chainrule.data.read import read_table
 from chainrule.data.schema import Schema
@@ -13,6 +14,7 @@ __all__ = [
     "EXAMPLES",
     "Columns",
     "Example",
+    "LargeTable",
     "Part",
     "Prepared",
     "Schema",
@@ -25,5 +27,6 @@ __all__ = [
     "prepare",
     "read_table",
     "stream",
+    "stream_table",
     "with_target",
 ]

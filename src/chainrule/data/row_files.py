@@ -76,15 +76,7 @@ class RowFile:
 
     def digest(self) -> str:
         """A checksum of its type, its time of change, and 32 stretches of it."""
-        found = hashlib.sha256(repr((self.dtype.str, self.shape)).encode())
-        with self.path.open("rb") as file:
-            stat = os.fstat(file.fileno())
-            found.update(repr((stat.st_size, stat.st_mtime_ns)).encode())
-            last = max(0, stat.st_size - _STRETCH)
-            for place in range(_PLACES):
-                file.seek(last * place // (_PLACES - 1))
-                found.update(file.read(_STRETCH))
-        return found.hexdigest()
+        return digest_of(self.path, hashlib.sha256(repr((self.dtype.str, self.shape)).encode()))
 
     def _check(self, by_columns: bool, size: int) -> None:
         if self.dtype.kind not in "fiub" or not self.shape:
@@ -99,6 +91,18 @@ class RowFile:
                 f"{self.path}: {size:,} bytes of {needed:,}: the file is truncated",
                 "write it again",
             )
+
+
+def digest_of(path: Path, begun: Any) -> str:
+    """A checksum, as begun, of a file's size, its time of change, and 32 stretches of it."""
+    with path.open("rb") as file:
+        stat = os.fstat(file.fileno())
+        begun.update(repr((stat.st_size, stat.st_mtime_ns)).encode())
+        last = max(0, stat.st_size - _STRETCH)
+        for place in range(_PLACES):
+            file.seek(last * place // (_PLACES - 1))
+            begun.update(file.read(_STRETCH))
+    return str(begun.hexdigest())
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

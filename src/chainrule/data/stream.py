@@ -122,7 +122,16 @@ def of_files(
         raise DataError(f"the files differ in their number of rows: {sizes or 'no files'}")
     if counts == {0}:
         raise DataError(f"{files[0].path}: no rows")
+    return Stream(files, structure, counts.pop(), checked_memory(memory), origin)
+
+
+def checked_memory(memory: str | int) -> int:
+    """A bound in bytes.
+
+    Raises:
+        DataError: it is no size, or too small.
+    """
     size = parse_size(memory)
     if size is None or size < _LEAST:
         raise DataError(f"memory is {memory!r}; expected a size from 1 MiB", 'memory="2GB"')
-    return Stream(files, structure, counts.pop(), size, origin)
+    return size

@@ -174,7 +174,7 @@ def _read(file: TextFile, begun: Beginning) -> Table:
             elif "conversion error" in str(cause) and types != asked:
                 types = asked
             else:
-                raise _refusal(file, begun.header, cause) from None
+                raise refusal(file, begun.header, cause) from None
         finally:
             stream.close()
 
@@ -212,7 +212,7 @@ def tidied(file: TextFile, header: Header, table: Table) -> Table:
 # -- what is wrong ---------------------------------------------------------------------------------
 
 
-def _refusal(file: TextFile, header: Header, error: BaseException) -> DataError:
+def refusal(file: TextFile, header: Header, error: BaseException) -> DataError:
     """What the parser's error means, with the line."""
     message = str(error).splitlines()[0] if str(error) else type(error).__name__
     if _RAGGED.search(message):
