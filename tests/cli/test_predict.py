@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pyarrow.csv
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
@@ -122,3 +123,111 @@ def test_a_reader_that_leaves_is_no_error(iris_run, tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+READERS = {
+    "csv": pyarrow.csv.read_csv,
+    "tsv": lambda path: pyarrow.csv.read_csv(
+        path, parse_options=pyarrow.csv.ParseOptions(delimiter="\t")
+    ),
+    "parquet": pyarrow.parquet.read_table,
+    "feather": pyarrow.feather.read_table,
+    "arrow": pyarrow.feather.read_table,
+}
+
+
+@pytest.mark.parametrize("format", READERS)
+def test_every_format_holds_the_same_table(chainrule, iris_run, iris, tmp_path, format):
+    out = tmp_path / f"predicted.{format}"
+    chainrule("predict", iris_run, iris, "--out", out)
+    table = READERS[format](out)
+    assert table.num_rows == 150
+    assert table.column_names[-4:-2] == ["prediction", "probability_setosa"]
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_only_predictions_and_columns_that_are_named(chainrule, iris_run, iris):
+    names = read(chainrule("predict", iris_run, iris, "--only").stdout).column_names
+    assert names == [
+        "prediction",
+        *(f"probability_{c}" for c in ("setosa", "versicolor", "virginica")),
+    ]
+    some = ("--id", "species", "--id", "petal_width_cm", "--id", "species")
+    found = read(chainrule("predict", iris_run, iris, *some).stdout).column_names
+    assert found == ["species", "petal_width_cm", *names]
+
+
+def test_a_table_is_read_from_stdin_as_from_a_file(iris_run, iris):
+    said = subprocess.run(
+        [*COMMAND, "predict", iris_run, "-"],
+        input=iris.read_bytes(), capture_output=True, check=True,
+    )  # fmt: skip
+    whole = subprocess.run([*COMMAND, "predict", iris_run, iris], capture_output=True, check=True)
+    assert said.stdout == whole.stdout
+    assert said.stderr == b""
+
+
+def test_json_sums_up_what_was_written(chainrule, iris_run, penguins_run, iris, penguins, tmp_path):
+    out = tmp_path / "a.parquet"
+    found = json.loads(chainrule("predict", iris_run, iris, "-o", out, "--json").stdout)
+    assert (found["rows"], found["out"]) == (150, str(out))
+    assert sum(found["classes"].values()) == 150
+    assert found["added"] == found["columns"][-4:]
+    found = json.loads(chainrule("predict", penguins_run, penguins, "-o", out, "--json").stdout)
+    assert 3000 < found["mean"] < 5000
+    said = chainrule("predict", iris_run, iris, "--json", code=2).stderr
+    assert "stdout has the predictions already" in said
+
+
+def test_quiet_says_nothing_and_verbose_says_the_stages(chainrule, iris_run, iris, tmp_path):
+    out = tmp_path / "a.csv"
+    quiet = chainrule("predict", iris_run, iris, "-o", out, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+    loud = chainrule("predict", iris_run, iris, "--verbose")
+    assert loud.stdout == out.read_text()
+    for stage in ("open the run", "read", "predict", "write", "versions: chainrule"):
+        assert stage in loud.stderr
+    assert "one or the other" in chainrule("predict", iris_run, iris, "-q", "-v", code=2).stderr
+
+
+def test_all_missing_columns_are_named_at_once(chainrule, iris_run, tmp_path):
+    (tmp_path / "new.csv").write_text("sepal_width,petal_length_cm\n1,2\n")
+    said = chainrule("predict", iris_run, tmp_path / "new.csv", code=2).stderr
+    for name in ("sepal_length_cm", "sepal_width_cm", "petal_width_cm"):
+        assert repr(name) in said
+    assert "petal_length_cm" not in said.split("hint")[0]
+
+
+def test_a_value_of_the_wrong_type_is_named_with_its_place(chainrule, iris_run, iris, tmp_path):
+    lines = iris.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[lines[0].split(",").index("petal_width_cm")] = "wide"
+    lines[3] = ",".join(cells)
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    out = tmp_path / "out.csv"
+    said = chainrule("predict", iris_run, tmp_path / "new.csv", "-o", out, code=2).stderr
+    assert "'petal_width_cm', row 3: expected a number, got 'wide'" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("a.txt", "expected a name that ends in one of .csv"),
+        ("none/a.csv", "there is no folder"),
+        ("folder.csv", "this is a folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_read(
+    chainrule, iris_run, tmp_path, out, said
+):
+    (tmp_path / "folder.csv").mkdir()
+    result = chainrule("predict", iris_run, tmp_path / "none.csv", "-o", tmp_path / out, code=2)
+    assert said in result.stderr
+
+
+def test_a_column_to_keep_that_is_not_there_is_refused(chainrule, iris_run, iris):
+    assert (
+        "did you mean 'species'?"
+        in chainrule("predict", iris_run, iris, "--id", "specis", code=2).stderr
+    )

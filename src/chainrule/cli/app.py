@@ -145,25 +145,50 @@ def resume(
 
 
 @app.command()
-def predict(run: a.Run, data: a.Data, out: a.Predictions = None) -> None:
+def predict(
+    run: a.Run,
+    data: a.Piped,
+    out: a.Predictions = None,
+    only: a.Only = False,
+    id: a.Id = None,  # the option is called --id
+    json: a.Json = False,
+    quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
+) -> None:
     """Append predictions (and probabilities) to a table.
 
-    Example: chainrule predict runs/iris-1 new.csv --out predicted.csv
-    """
-    from chainrule.cli.predict import run_predict
+    All columns of the table stay; their order does not matter.
 
-    run_predict(run, data, out)
+    Examples: chainrule predict runs/iris-1 new.csv --out predicted.csv
+
+    cat new.csv | chainrule predict runs/iris-1 - --id key > predicted.csv
+    """
+    from chainrule.cli.predict import PredictOptions, run_predict
+    from chainrule.cli.view import View
+
+    options = PredictOptions(run, data, out, only, id or ())
+    run_predict(options, View.of(json, quiet, verbose))
 
 
 @app.command()
-def evaluate(run: a.Run, data: a.Data, json: a.Json = False) -> None:
+def evaluate(
+    run: a.Run,
+    data: a.Piped,
+    json: a.Json = False,
+    quiet: a.Quiet = False,
+    verbose: a.Verbose = False,
+) -> None:
     """Score a run on a table that has the target column.
 
-    On the very table of the training, only the rows held back as test rows are scored.
+    On the very table of the training, only the rows held back
+    as test rows are scored.
+
+    Example: chainrule evaluate runs/iris-1 other.csv --json
     """
     from chainrule.cli.evaluate import run_evaluate
+    from chainrule.cli.view import View
 
-    run_evaluate(run, data, json)
+    run_evaluate(run, data, View.of(json, quiet, verbose))
 
 
 @app.command()

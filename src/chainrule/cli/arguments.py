@@ -29,6 +29,8 @@ def _any_of(known: Sequence[str]) -> str:
 _DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
 _RUN = "The folder of a run, as `chainrule train` printed it."
 Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
+_PIPED = "A table, as for train; or - for CSV on stdin."
+Piped = Annotated[str, typer.Argument(metavar="DATA", help=_PIPED, show_default=False)]
 Learned = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
 _FIRST = "The folder of a run."
@@ -200,10 +202,13 @@ Keep = Annotated[int, _option("--keep", "K", "Checkpoints kept, beside the best.
 CheckpointEvery = Annotated[
     str, _option("--checkpoint-every", "TIME", "Time between checkpoints.", FOLDER)
 ]
+_PREDICTIONS = "A .csv, .tsv, .parquet or .feather file; default: CSV on stdout."
 Predictions = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="A .csv or .parquet file; default: CSV on stdout."),
+    Path | None, _option("--out -o", "FILE", _PREDICTIONS, OUTPUT, show_default=False)
 ]
+Only = Annotated[bool, _option("--only", "", "Leave the table's own columns out.", OUTPUT)]
+_ID = "Of the table's own columns keep this one alone; repeatable."
+Id = Annotated[list[str] | None, _option("--id", "COLUMN", _ID, OUTPUT, show_default=False)]
 
 # -- explain ---------------------------------------------------------------------------------------
 

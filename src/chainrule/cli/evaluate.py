@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chainrule.cli.job import Clock
 from chainrule.cli.report import score_table, section
 from chainrule.cli.scores import Scores, baseline, baseline_words, metrics_of, score
 from chainrule.cli.source import Source, load
@@ -15,26 +16,40 @@ from chainrule.data.prepare import held_out, with_target
 from chainrule.data.words import count
 
 
-def run_evaluate(run: Path, data: str, json: bool) -> None:
+def run_evaluate(run: Path, data: str, view: View) -> None:
     """Score the run on the rows whose target is known, and show it or print it as JSON.
 
     Raises:
         ChainruleError: the run or the table cannot be used.
     """
-    view = View.of(json, quiet=False)
-    trained = Trained.open(run)
-    source = load(data, trained.schema.text_columns())
-    table, notes = _rows(trained, source)
+    clock = Clock()
+    with view.busy("scoring"):
+        with clock.measure("open the run"):
+            trained = Trained.open(run)
+        source = load(data, trained.schema.text_columns())
+        clock.add("read", source.seconds)
+        table, notes = _rows(trained, source)
+        with clock.measure("score"):
+            scores = _scores(trained, table)
+    _show(view, trained, table, notes, scores)
+    view.show_details(clock.seconds, trained.versions)
+    view.result(
+        {
+            "run": str(run), "data": data, "rows": table.num_rows, "notes": notes,
+            "scores": scores, "seconds": clock.seconds,
+        }
+    )  # fmt: skip
+
+
+def _scores(trained: Trained, table: Table) -> dict[str, Scores]:
     target = trained.schema.target
     y = target.values(table[target.name])
     terms, asked = trained.setup.terms, trained.setup.metrics
     check_values(terms.loss, target, y)
-    scores = {
+    return {
         "network": score(terms, target, y, trained.output(table), asked),
         "baseline": baseline(terms, target, y, asked),
     }
-    _show(view, trained, table, notes, scores)
-    view.result({"run": str(run), "data": data, "rows": len(y), "notes": notes, "scores": scores})
 
 
 def _rows(trained: Trained, source: Source) -> tuple[Table, list[str]]:

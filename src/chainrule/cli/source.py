@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from chainrule.cli.outcome import OptionError
 from chainrule.data.examples import EXAMPLES
 from chainrule.data.extras import Table
 from chainrule.data.files import as_paths
 from chainrule.data.prepare import check_names
-from chainrule.data.read import read_table
+from chainrule.data.read import read_bytes, read_table
+
+#: What DATA is called where the table is piped in, as CSV.
+STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ def load(data: str, text: Collection[str] = ()) -> Source:
     """
     start = time.perf_counter()
     path = Path(data)
+    if data == STDIN:
+        return _load_stdin(text)
     if is_example(data):
         example = EXAMPLES[data]()
         more = (example.target, example.drop, example.notes)
@@ -56,6 +63,16 @@ def load(data: str, text: Collection[str] = ()) -> Source:
         )
     table, files = read_table(path, text), as_paths(path)
     return Source(_stem(files[0]), path, table, sha256_of(files), _since(start))
+
+
+def _load_stdin(text: Collection[str]) -> Source:
+    start = time.perf_counter()
+    if sys.stdin is None or sys.stdin.isatty():
+        raise OptionError("DATA is -, and nothing is piped in", hint="cat new.csv | chainrule ...")
+    content = sys.stdin.buffer.read()
+    table = read_bytes("stdin", content, text)
+    digest = hashlib.sha256(content).hexdigest()
+    return Source("stdin", Path(STDIN), table, digest, _since(start))
 
 
 def is_example(data: str) -> bool:

@@ -24,6 +24,7 @@ class Trained:
     """A network with what it takes to use it on a table.
 
     Fields:
+        versions: of Chainrule and the libraries that trained it.
         data: what the run keeps of its table: name, path, sha256, rows; and ``asked``, what the
             user called it: a file, or the name of an example.
     """
@@ -33,6 +34,7 @@ class Trained:
     setup: Setup
     schema: Schema
     data: dict[str, Any]
+    versions: dict[str, Any]
 
     @classmethod
     def open(cls, path: Path) -> Trained:
@@ -57,7 +59,9 @@ class Trained:
         except (DataError, ShapeError) as error:
             raise RunError(f"{path}: {error.message}") from error
         asked = config.get("options", {}).get("data", "")
-        return cls(path, model, setup, schema, {**config.get("data", {}), "asked": asked})
+        data = {**config.get("data", {}), "asked": asked}
+        versions = folder.read_json("config.json").get("versions", {})
+        return cls(path, model, setup, schema, data, versions)
 
     def output(self, table: Table) -> NDArray[Any]:
         """What the network gives for the rows of a table, (n, n_out).

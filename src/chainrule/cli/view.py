@@ -25,12 +25,14 @@ class View:
         bar: the live bar; with --json it is on stderr.
         details: what --verbose adds, on stderr; else silent.
         json: whether the result is printed as JSON on stdout.
+        quiet: whether nothing but errors is to be said.
     """
 
     console: Console
     bar: Console
     details: Console
     json: bool
+    quiet: bool = False
 
     @classmethod
     def of(cls, json: bool, quiet: bool, verbose: bool = False) -> View:
@@ -43,13 +45,25 @@ class View:
             raise OptionError("--quiet and --verbose: one or the other", hint="leave one out")
         console = _console(quiet=json or quiet)
         bar = _console(quiet=quiet or not sys.stderr.isatty(), stderr=True) if json else console
-        return cls(console, bar, _console(quiet=not verbose, stderr=True), json)
+        return cls(console, bar, _console(quiet=not verbose, stderr=True), json, quiet)
 
     def busy(self, what: str) -> AbstractContextManager[object]:
         """A line that says what is going on, in a terminal, until the block ends."""
         if not self.bar.is_terminal or self.bar.quiet:
             return nullcontext()
         return self.bar.status(what, spinner="dots", spinner_style="cyan")
+
+    def show_details(
+        self, seconds: Mapping[str, float], versions: Mapping[str, object], *lines: str
+    ) -> None:
+        """What --verbose adds: seconds by stage, versions, and further lines."""
+        for name, value in seconds.items():
+            self.details.print(f"{value:9.4f} s  {name}", markup=False)
+        if versions:
+            said = ", ".join(f"{name} {version}" for name, version in versions.items())
+            self.details.print(f"versions: {said}", markup=False)
+        for line in lines:
+            self.details.print(line, markup=False)
 
     def result(self, value: Mapping[str, object]) -> None:
         """Print the one JSON object, if it was asked for."""

@@ -51,6 +51,19 @@ def read_table(path: Paths, text: Collection[str] = ()) -> Table:
     return read_file(paths[0], text)
 
 
+def read_bytes(source: str, content: bytes, text: Collection[str] = ()) -> Table:
+    """Read a text table that has been read already, such as one on stdin (see ``read_table``).
+
+    Args:
+        source: what it is called in messages.
+        content: text with commas or other separators.
+        text: columns to keep as text.
+    """
+    with reading(source):
+        table = read_text_table(TextFile.of_bytes(source, content), ",", text)
+    return _checked(source, table)
+
+
 def read_file(path: Path, text: Collection[str] = ()) -> Table:
     """Read one file (see ``read_table``)."""
     check_file(path)
@@ -63,11 +76,15 @@ def read_file(path: Path, text: Collection[str] = ()) -> Table:
             table = read_text_table(TextFile.of_path(path), DELIMITERS[suffix_of(name)], text)
         else:
             table = _read_binary(path, format)
+    return _checked(path, table)
+
+
+def _checked(source: object, table: Table) -> Table:
     if table.num_columns == 0:
-        raise DataError(f"{path}: no columns")
+        raise DataError(f"{source}: no columns")
     if table.num_rows == 0:
-        raise DataError(f"{path}: no rows: the file holds only a header")
-    return table.rename_columns(safe_names(path, table.column_names))
+        raise DataError(f"{source}: no rows: the file holds only a header")
+    return table.rename_columns(safe_names(source, table.column_names))
 
 
 def _read_binary(path: Path, format: Format) -> Table:
