@@ -80,7 +80,7 @@ def check(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Time a step beside NumPy, scikit-learn, PyTorch and JAX; or `bench flights|start`."""
+    """Time a step beside NumPy, scikit-learn, PyTorch and JAX; or `bench tables|fit|flights`."""
     named = bool(arguments) and not arguments[0].startswith("-")
     name, options = (arguments[0], arguments[1:]) if named else ("peers", arguments)
     ensure(BENCH_VENV, "bench")
