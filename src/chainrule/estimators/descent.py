@@ -1,4 +1,4 @@
-"""The stochastic descent of an estimator: epochs, tolerance, early stopping, learning rates.
+"""The stochastic descent of an estimator: epochs, tolerance, early stopping, callbacks.
 
 As ``sklearn.neural_network``: the same first weights, batches, losses and decisions, and so the
 same weights but for rounding, where inputs are not scaled first.
@@ -6,8 +6,8 @@ same weights but for rounding, where inputs are not scaled first.
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
@@ -15,40 +15,22 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.compiler.native.threads import choose
+from chainrule.estimators.pacing import Batches
 from chainrule.estimators.programs import step_pool
 from chainrule.estimators.rows import Rows
-from chainrule.estimators.rules import AdamRule, Rule, SGDRule
+from chainrule.estimators.solvers import Memory, solver_of
 from chainrule.evaluation.examples import Examples
+from chainrule.tracing.trees import flatten
 from chainrule.training.keys import noise_keys
-from chainrule.training.step import Step, carry
+from chainrule.training.run import Progress
+from chainrule.training.step import Step, carry, evaluated
 
 #: Seconds of one native call: Ctrl-C is answered in between.
 _CHUNK: Final = 0.1
 #: Steps of the first native call, before it is known how long one takes.
 _FIRST: Final = 64
-#: A learning rate below this is not divided any further.
-_LEAST_RATE: Final = 1e-6
-
-
-@dataclass
-class Memory:
-    """What a descent goes on with when ``partial_fit`` or a warm start continues it.
-
-    Attributes:
-        state: the solver's state, as leaves; empty before the first step.
-        updates: steps done.
-        rate: the learning rate of "invscaling" and "adaptive" as it is now.
-        waited: epochs in a row without an improvement.
-        seed: of dropout's masks.
-        best: the weights of the best epoch, with early stopping.
-    """
-
-    rate: float
-    seed: int = 0
-    state: list[np.ndarray] = field(default_factory=list)
-    updates: int = 0
-    waited: int = 0
-    best: list[np.ndarray] | None = None
+#: Bytes of a sparse matrix's rows that are written out at a time.
+_BLOCK: Final = 1 << 23
 
 
 class Descent:
@@ -66,17 +48,20 @@ class Descent:
     ) -> None:
         self.model, self.rows, self.held_out, self.random = model, rows, held_out, random
         self.memory: Memory = model._memory
-        self.rule: Rule = (
-            AdamRule() if model.solver == "adam" else SGDRule(bool(model.nesterovs_momentum))
-        )
-        self.batch = _batch_of(model, len(rows))
+        self.solver = solver_of(model)
+        self.batches = Batches(model, self.memory, len(rows))
+        self.carried = carry(model._params(), self.solver.rule)
+        self.seconds = 0.0
 
     def run(self, epochs: int, incremental: bool) -> None:
         """So many epochs, or fewer where the loss or the score improves no more."""
-        model, rows = self.model, self.rows
+        model, memory, rows = self.model, self.memory, self.rows
+        if not memory.planned:
+            memory.planned = model.max_iter * math.ceil(len(rows) / self.batches.size)
         pool = step_pool(
-            model._network, model._objective, self.rule, rows.targets, rows.w is not None
-        )
+            model._network, model._objective, self.solver.rule, rows.targets, rows.w is not None,
+            self.batches.sums,
+        )  # fmt: skip
         with pool.borrowed() as step:
             self._begin(step)
             try:
@@ -85,41 +70,54 @@ class Descent:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
             finally:
                 self._keep(step)
-        if model.early_stopping and self.memory.best is not None:
-            model._set_leaves(self.memory.best)
+                self._close()
+        is_over = model.stopped_ or not incremental
+        if model.early_stopping and memory.best is not None and is_over:
+            model._set_leaves(memory.best)
+            memory.params = None
 
     def _begin(self, step: Step) -> None:
-        leaves, memory = self.model._leaves(), self.memory
+        memory = self.memory
+        params = self.model._leaves() if memory.params is None else memory.params
         if not memory.state:
-            memory.state = carry(self.model._params(), self.rule).state
-        step.executable.set_state([*leaves, *memory.state])
+            memory.state = self.carried.state
+        step.executable.set_state([*params, *memory.state])
 
     def _keep(self, step: Step) -> None:
         """The weights and the solver's state as they are now."""
-        leaves, count = step.executable.get_state(), self.model._n_leaves
-        self.model._set_leaves(leaves[:count])
+        leaves, count = step.executable.get_state(), len(self.carried.params)
+        tree = evaluated(self.carried, self.solver.rule, leaves)
+        averaged = any(a is not b for a, b in zip(flatten(tree)[0], leaves[:count], strict=True))
         self.memory.state = leaves[count:]
+        self.memory.params = leaves[:count] if averaged else None
+        self.model._set_params_tree(tree)
+
+    def _close(self) -> None:
+        for callback in self.model.callbacks or ():
+            if hasattr(callback, "close"):
+                callback.close()
 
     # -- epochs ----------------------------------------------------------------------------------
 
     def _epochs(self, step: Step, epochs: int, incremental: bool) -> None:
-        model, examples = self.model, self.rows.examples()
+        model, examples = self.model, None if self.rows.is_sparse else self.rows.examples()
         order = np.arange(len(self.rows), dtype=np.int32)
-        model.n_iter_ = 0
+        model.n_iter_, model.stopped_ = 0, False
         for _ in range(epochs):
             if model.shuffle:
                 order = self._shuffled(order)
-            total = self._pass(step, examples, order)
+            start, first = perf_counter(), self.memory.updates
+            total, found = self._pass(step, examples, order)
+            self.seconds += perf_counter() - start
             model.n_iter_ += 1
             model.t_ += len(order)
             model.loss_ = total / len(order)
             model.loss_curve_.append(model.loss_)
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")  # noqa: T201
-            if self._has_ended(step) or incremental:
+            if self._has_ended(step, first, found) or incremental:
                 return
-        if epochs:
-            not_converged(epochs)
+        not_converged(epochs)
 
     def _shuffled(self, order: np.ndarray) -> np.ndarray:
         """A fresh permutation of the last one, drawn as scikit-learn draws it."""
@@ -127,50 +125,54 @@ class Descent:
         self.random.shuffle(drawn)
         return order[drawn]
 
-    def _pass(self, step: Step, examples: Examples, order: np.ndarray) -> float:
-        """All rows once, the last batch smaller; Σ rows · loss."""
-        n, batch = len(order), self.batch
+    def _pass(
+        self, step: Step, examples: Examples | None, order: np.ndarray
+    ) -> tuple[float, list[np.ndarray]]:
+        """All rows once, the last batch smaller; Σ rows · loss, and what was measured of steps."""
+        batch, first, most, total = self.batches.size, 0, _FIRST, 0.0
         threads = choose(self.model.threads, step.executable.operations(batch))
-        whole, first, most, total = n // batch, 0, _FIRST, 0.0
-        while first < whole:
-            count = min(most, whole - first)
+        measured: list[list[np.ndarray]] = []
+        while first < len(order):
+            count = min(most, (len(order) - first) // batch)
+            size = batch if count else len(order) - first
             start = perf_counter()
-            rows = order[first * batch : (first + count) * batch]
-            total += batch * self._steps(step, examples, rows, batch, threads)
-            first += count
-            spent = perf_counter() - start
-            most = max(1, int(count * min(8.0, _CHUNK / max(spent, 1e-6))))
-        rest = n - whole * batch
-        if rest:
-            total += rest * self._steps(step, examples, order[whole * batch :], rest, threads)
-        return total
+            rows = order[first : first + max(count, 1) * size]
+            outputs = self._steps(step, examples, rows, size, threads)
+            total += size * float(np.sum(outputs[0], dtype=np.float64))
+            measured.append(outputs)
+            first += len(rows)
+            spent = max(perf_counter() - start, 1e-6)
+            most = self._bounded(max(1, int(count * min(8.0, _CHUNK / spent))))
+        return total, [np.concatenate(parts) for parts in zip(*measured, strict=True)]
+
+    def _bounded(self, steps: int) -> int:
+        """Fewer steps at a time where their rows are written out from a sparse matrix."""
+        if not self.rows.is_sparse:
+            return steps
+        row = 8 * int(self.rows.x.shape[1]) * self.batches.size
+        return max(1, min(steps, _BLOCK // max(row, 1)))
 
     def _steps(
-        self, step: Step, examples: Examples, rows: np.ndarray, batch: int, threads: int
-    ) -> float:
-        """Steps of one batch size along these rows; the sum of their losses."""
-        count, done = len(rows) // batch, self.memory.updates
-        numbers = self._rates(done, count)
+        self, step: Step, examples: Examples | None, rows: np.ndarray, batch: int, threads: int
+    ) -> list[np.ndarray]:
+        """Steps of one batch size along these rows; the loss of each, and what is measured."""
+        if examples is None:
+            examples, rows = self.rows.taken(rows).examples(), np.arange(len(rows), dtype=np.int32)
+        count, memory = len(rows) // batch, self.memory
+        numbers = self.solver.numbers(memory, count)
         columns = np.empty((count, 1 + numbers.shape[1]))
         columns[:, 0] = self.model.alpha
         columns[:, 1:] = numbers
-        keys = noise_keys(self.memory.seed, done, count if step.draws else 0)
-        columns = columns.astype(examples.arrays[0].dtype)
-        (losses,) = step.run(columns, keys, rows, examples, batch, threads)
-        self.memory.updates = done + count
-        return float(np.sum(losses, dtype=np.float64))
-
-    def _rates(self, done: int, count: int) -> np.ndarray:
-        model = self.model
-        if isinstance(self.rule, AdamRule):
-            return AdamRule.numbers(
-                model.learning_rate_init, done, count, model.beta_1, model.beta_2, model.epsilon
-            )
-        return SGDRule.numbers(self.memory.rate, count, model.momentum)
+        columns[:, 1] *= self.batches.rate
+        keys = noise_keys(memory.seed, memory.updates, count if step.draws else 0)
+        dtype = examples.arrays[0].dtype
+        outputs = step.run(columns.astype(dtype), keys, rows, examples, batch, threads)
+        memory.updates += count
+        return outputs
 
     # -- what the end of an epoch decides ---------------------------------------------------------
 
-    def _has_ended(self, step: Step) -> bool:
+    def _has_ended(self, step: Step, first: int, found: list[np.ndarray]) -> bool:
         """Note the epoch; whether the descent ends with it."""
         model, memory = self.model, self.memory
         if self.held_out is not None:
@@ -178,11 +180,13 @@ class Descent:
             self._validate(self.held_out)
         if not model.early_stopping:
             self._note_loss()
-        if model.solver == "sgd" and model.learning_rate == "invscaling":
-            memory.rate = model.learning_rate_init / (model.t_ + 1) ** model.power_t
-        if memory.waited <= model.n_iter_no_change:
-            return False
-        return self._gives_up()
+        self.solver.end_epoch(memory, model.t_)
+        self.batches.end_epoch(model, found)
+        if self._called_back(step, first, found[0]):
+            model.stopped_ = True
+        elif memory.waited > model.n_iter_no_change:
+            model.stopped_ = self._gives_up()
+        return bool(model.stopped_)
 
     def _note_loss(self) -> None:
         model, memory = self.model, self.memory
@@ -201,8 +205,9 @@ class Descent:
         model.validation_scores_.append(score)
         if model.verbose:
             print(f"Validation score: {score:f}")  # noqa: T201
-        memory.waited = memory.waited + 1 if score < model.best_validation_score_ + model.tol else 0
-        if score > model.best_validation_score_:
+        best = model.best_validation_score_
+        memory.waited = memory.waited + 1 if score < best + model.tol else 0
+        if score > best:
             model.best_validation_score_ = score
             memory.best = [leaf.copy() for leaf in model._leaves()]
 
@@ -214,28 +219,39 @@ class Descent:
             f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
             "consecutive epochs."
         )
-        adapts = model.solver == "sgd" and model.learning_rate == "adaptive"
-        if adapts and memory.rate > _LEAST_RATE:
-            memory.rate /= 5.0
+        slower = self.solver.slows_down(memory)
+        if slower:
             memory.waited = 0
-            message += f" Setting learning rate to {memory.rate:f}"
-        else:
-            adapts, message = False, f"{message} Stopping."
         if model.verbose:
-            print(message)  # noqa: T201
-        return not adapts
+            then = f"Setting learning rate to {memory.rate:f}" if slower else "Stopping."
+            print(f"{message} {then}")  # noqa: T201
+        return not slower
 
+    def _called_back(self, step: Step, first: int, losses: np.ndarray) -> bool:
+        """Tell the callbacks of the epoch; whether one of them asks to stop."""
+        model = self.model
+        if not model.callbacks:
+            return False
+        self._keep(step)
+        progress = self._progress(first, losses)
+        wishes = [callback(progress) for callback in model.callbacks]
+        return any(isinstance(wish, str) for wish in wishes)
 
-def _batch_of(model: Any, n: int) -> int:
-    """Rows of a step, as scikit-learn takes them."""
-    if model.batch_size == "auto":
-        return min(200, n)
-    if model.batch_size > n:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
-        )
-    return int(np.clip(model.batch_size, 1, n))
+    def _progress(self, first: int, losses: np.ndarray) -> Progress:
+        model, steps = self.model, len(losses)
+        curve = model.validation_loss_curve_
+        done = model.n_iter_
+        rate = float(self.solver.numbers(self.memory, 1)[0, 0]) * self.batches.rate
+        return Progress(
+            epoch=done, epochs=model.max_iter, step=self.memory.updates,
+            steps=max(self.memory.planned, self.memory.updates), loss=model.loss_,
+            learning_rate=rate, rows_per_second=done * len(self.rows) / max(self.seconds, 1e-9),
+            seconds=self.seconds, seconds_left=self.seconds / done * (model.max_iter - done),
+            epoch_end=True, validation_loss=curve[-1] if self.held_out is not None else None,
+            batch=self.batches.size, first_step=first,
+            recorded={"loss": losses, "batch": np.full(steps, self.batches.size)},
+            model=model._params,
+        )  # fmt: skip
 
 
 def not_converged(max_iter: int) -> None:

@@ -25,7 +25,7 @@ def fit_lbfgs(model: Any, rows: Rows) -> None:
     """Minimise the objective over all rows; sets the weights, ``loss_`` and ``n_iter_``."""
     pool = gradient_pool(model._network, model._objective, rows.targets, rows.w is not None)
     leaves, structure = flatten(model._params())
-    arrays = rows.arrays
+    arrays = rows.examples().arrays
     with pool.borrowed() as gradient:
         problem = _Problem(model, gradient, arrays, leaves, structure)
         try:

@@ -6,21 +6,52 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import TrainingError
 from chainrule.estimators.classifier import NetworkClassifier
 from chainrule.estimators.regressor import NetworkRegressor
 
 
-class LinearRegressor(NetworkRegressor):
-    """A linear model of numbers."""
+@property  # type: ignore[misc]
+def straight(model: Any) -> str | None:
+    """How inputs are scaled: "auto" is "standard" here."""
+    return "standard" if model.preprocess == "auto" else model.preprocess
 
-    #: No hidden layers.
+
+class LinearRegressor(NetworkRegressor):
+    """A linear model of numbers: least squares, or under any other loss.
+
+    A network without hidden layers: parameters that are not named here are those of
+    ``MLPRegressor``.
+    Inputs are scaled inside, and so is the target.
+
+    Args:
+        loss: "squared_error", or what ``MLPRegressor`` takes: "quantile", "huber", "poisson" ...
+        solver: "lbfgs" by default, to a gradient of ``tol``; or as ``MLPRegressor``'s.
+        alpha: the weight of the L2 penalty on the scaled coefficients, 0 by default.
+
+    Attributes:
+        coef_: in the units of the features and the target; ``intercept_`` too.
+
+    Example:
+        >>> X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
+        >>> model = LinearRegressor(tol=1e-10).fit(X, X @ [2.0, -1.0] + 3.0)
+        >>> model.coef_.round(4), round(float(model.intercept_), 4)
+        (array([ 2., -1.]), 3.0)
+    """
+
+    #: No hidden layer.
     hidden_layer_sizes = ()
+    #: Along straight lines, so that there are coefficients.
+    _scale = straight
     activation = "identity"
+    dropout = 0.0
+    norm = None
 
     def __init__(
         self,
         loss: Any = "squared_error",
         *,
+        quantiles: Any = None,
         solver: Any = "lbfgs",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -40,66 +71,69 @@ class LinearRegressor(NetworkRegressor):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: Any = 10,
         max_fun: int = 15000,
-        preprocess: Any = "auto",
+        callbacks: Any = (),
+        preprocess: str | None = "auto",
         threads: int | None = None,
     ) -> None:
-        self.loss = loss
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.preprocess = preprocess
-        self.threads = threads
+        self._assign(locals())
 
     @property
     def coef_(self) -> np.ndarray:
-        """Weights in the units of the features and targets, (n_features,) or (n_targets, ...)."""
+        """Weights in the units of the features and targets: (n_features,) or (n_targets, ...)."""
         coef, _ = self._line()
-        return coef[0] if self._is_flat else coef
+        return coef[0] if len(coef) == 1 else coef
 
     @property
     def intercept_(self) -> Any:
-        """The value where all features are 0."""
+        """The output where all features are 0."""
         _, intercept = self._line()
-        return intercept[0] if self._is_flat else intercept
+        return intercept[0] if len(intercept) == 1 else intercept
 
     def _line(self) -> tuple[np.ndarray, np.ndarray]:
         coef, intercept = unscaled(self)
         if self._target_scaling is None:
             return coef, intercept
-        scale, center = self._target_scaling.scale, self._target_scaling.center
+        times = len(coef) // self._targets
+        scale = np.repeat(self._target_scaling.scale, times)
+        center = np.repeat(self._target_scaling.center, times)
         return coef * scale[:, None], intercept * scale + center
 
 
 class LogisticClassifier(NetworkClassifier):
-    """Logistic regression, softmax for more than two classes."""
+    """Logistic regression; softmax for more than two classes.
 
-    #: No hidden layers.
+    A network without hidden layers: parameters that are not named here are those of
+    ``MLPClassifier``.
+    Inputs are scaled inside.
+
+    Args:
+        loss: "log_loss", or what ``MLPClassifier`` takes, such as "hinge".
+        solver: "lbfgs" by default, to a gradient of ``tol``; or as ``MLPClassifier``'s.
+        alpha: the weight of the L2 penalty on the scaled coefficients, 0.0001 by default.
+
+    Attributes:
+        coef_: in the units of the features; ``intercept_`` too.
+
+    Example:
+        >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> LogisticClassifier().fit(X, ["low", "low", "high", "high"]).predict([[0.4], [2.8]])
+        array(['low', 'high'], dtype='<U4')
+    """
+
+    #: No hidden layer.
     hidden_layer_sizes = ()
+    #: Along straight lines, so that there are coefficients.
+    _scale = straight
     activation = "identity"
+    dropout = 0.0
+    norm = None
 
     def __init__(
         self,
         *,
+        loss: Any = "log_loss",
         solver: Any = "lbfgs",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
@@ -119,38 +153,19 @@ class LogisticClassifier(NetworkClassifier):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: Any = 10,
         max_fun: int = 15000,
-        preprocess: Any = "auto",
+        callbacks: Any = (),
+        class_weight: Any = None,
+        calibration: str | None = None,
+        preprocess: str | None = "auto",
         threads: int | None = None,
     ) -> None:
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.preprocess = preprocess
-        self.threads = threads
+        self._assign(locals())
 
     @property
     def coef_(self) -> np.ndarray:
-        """Weights of the logits in the units of the features, (1 or n_classes, n_features)."""
+        """Weights of the logits in the units of the features: (1 or n_classes, n_features)."""
         return unscaled(self)[0]
 
     @property
@@ -165,9 +180,20 @@ class LogisticClassifier(NetworkClassifier):
 
 
 def unscaled(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(weights (n_out, n_in), intercepts) of outputs for features as they were given."""
+    """(weights (n_out, n_in), intercepts) of outputs for features as they were given.
+
+    Raises:
+        TrainingError: the scaling is no straight line.
+    """
     w, b = model.coefs_[0].T.astype(np.float64), model.intercepts_[0].astype(np.float64)
-    if model._scaling is None:
+    scaling = model._inputs.scaling
+    if scaling is None:
         return w, b
-    w = w / model._scaling.scale
-    return w, b - w @ model._scaling.center
+    if scaling.scores or (scaling.bent is not None and scaling.bent.any()):
+        raise TrainingError(
+            "coef_: some inputs were not scaled along a straight line (heavy tails, quantiles)",
+            'preprocess="standard", or coefs_ for the weights of the scaled inputs',
+        )
+    n = len(scaling.scale)
+    w = np.hstack([w[:, :n] / scaling.scale, w[:, n:]])
+    return w, b - w[:, :n] @ scaling.center

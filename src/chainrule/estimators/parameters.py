@@ -12,6 +12,8 @@ from chainrule import nn
 from chainrule.errors import TrainingError
 from chainrule.estimators.network import activation_name
 from chainrule.estimators.scaling import SCALES
+from chainrule.losses import LOSSES
+from chainrule.optim import BatchSchedule, Optimizer
 
 #: (what it must be, in words; whether a value is that)
 Rule = tuple[str, Callable[[Any], bool]]
@@ -44,15 +46,30 @@ _FROM_0: Final = _number("a number from 0", lambda v: v >= 0)
 _SHARE: Final = _number("a number from 0 and below 1", lambda v: 0 <= v < 1)
 _COUNT: Final[Rule] = ("a whole number from 1", _whole)
 
+_SOLVERS: Final = ("adam", "sgd", "lbfgs")
+_LOSSES: Final = ("log_loss", *LOSSES)
+
+
+def _rise(levels: list[Any]) -> bool:
+    inside = all(_is_real(level) and 0 < level < 1 for level in levels)
+    return inside and bool(levels) and levels == sorted(set(levels))
+
+
 RULES: Final[dict[str, Rule]] = {
     "hidden_layer_sizes": ("whole numbers > 0, such as (64, 64)", _sizes),
     "activation": (
         "the name of an activation: relu, tanh, logistic, identity, gelu, silu ...",
         lambda v: isinstance(v, str) and activation_name(v) in nn.ACTIVATIONS,
     ),
-    "solver": _one_of("adam", "sgd", "lbfgs"),
+    "solver": (
+        '"adam", "sgd", "lbfgs" or an optimiser such as optim.AdamW(1e-3)',
+        lambda v: isinstance(v, Optimizer) or (isinstance(v, str) and v in _SOLVERS),
+    ),
     "alpha": _FROM_0,
-    "batch_size": ('"auto" or a whole number from 1', lambda v: v == "auto" or _whole(v)),
+    "batch_size": (
+        '"auto", a whole number from 1 or a batch schedule',
+        lambda v: _whole(v) or isinstance(v, BatchSchedule) or (isinstance(v, str) and v == "auto"),
+    ),
     "learning_rate": _one_of("constant", "invscaling", "adaptive"),
     "learning_rate_init": _POSITIVE,
     "power_t": _FROM_0,
@@ -75,6 +92,20 @@ RULES: Final[dict[str, Rule]] = {
         f"one of {', '.join(map(repr, SCALES))}, or None",
         lambda v: v is None or (isinstance(v, str) and v in SCALES),
     ),
+    "dropout": _SHARE,
+    "norm": ('"batch", "layer" or None', lambda v: v is None or v in ("batch", "layer")),
+    "calibration": ('"temperature" or None', lambda v: v is None or v == "temperature"),
+    "callbacks": (
+        "functions that take a Progress",
+        lambda v: isinstance(v, tuple | list) and all(map(callable, v)),
+    ),
+    "loss": (
+        "the name of a loss, a loss, or a function (output, y) -> losses",
+        lambda v: callable(v) or (isinstance(v, str) and v in _LOSSES),
+    ),
+    "quantiles": (
+        "None or rising numbers between 0 and 1", lambda v: v is None or _rise(list(v)),
+    ),
     "threads": ("a whole number from 1, or None", lambda v: v is None or _whole(v)),
 }  # fmt: skip
 
@@ -89,3 +120,16 @@ def check_parameters(model: Any) -> None:
         words, holds = RULES.get(name, ("", lambda v: True))
         if not holds(value):
             raise TrainingError(f"{type(model).__name__}: {name} must be {words}, got {value!r}")
+    if isinstance(model.solver, str) and model.solver == "lbfgs":
+        _check_whole(model)
+
+
+def _check_whole(model: Any) -> None:
+    """What a solver over all rows at once cannot do."""
+    for name in ("dropout", "norm", "callbacks"):
+        value = getattr(model, name, None)
+        if value and value != "layer":
+            raise TrainingError(
+                f'{type(model).__name__}: {name}={value!r} needs mini-batches; solver is "lbfgs"',
+                'solver="adam"',
+            )

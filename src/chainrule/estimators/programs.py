@@ -28,6 +28,7 @@ from chainrule.nn import training
 from chainrule.tracing.batch import trace_batch
 from chainrule.tracing.trace import Traced, array_type
 from chainrule.tracing.trees import flatten, unflatten
+from chainrule.training.measures import measure
 from chainrule.training.step import Carried, Step, carry, compile_step, without_unused
 
 #: Programs kept in a process; an architecture has up to three.
@@ -79,15 +80,25 @@ def _pool(key: Hashable, make: Callable[[], T], another: Callable[[T], T]) -> Po
 
 
 def step_pool(
-    network: Network, objective: Objective, rule: Rule, targets: ArrayType, weighted: bool
-) -> Pool[Step]:
-    """Compiled steps: (carried, rows x y [w], alpha, rates..., [key]) -> (carried, loss)."""
-    key = ("step", network, objective.key, rule, targets, weighted)
+    network: Network, objective: Objective, rule: Rule, targets: ArrayType, weighted: bool,
+    sums: tuple[str, ...] = (),
+) -> Pool[Step]:  # fmt: skip
+    """Compiled steps: (carried, rows x y [w], alpha, rates..., [key]) -> (carried, loss, sums...).
+
+    Args:
+        network: with its sizes and dtype.
+        objective: what is minimised.
+        rule: the solver's update.
+        targets: the type of y.
+        weighted: whether rows have weights.
+        sums: what is measured of each step: see ``training.measures``.
+    """
+    key = ("step", network, objective.key, rule, targets, weighted, sums)
 
     def make() -> Step:
         carried = carry(network.start(np.random.RandomState(0)), rule)
         examples = _like_rows(network, targets, weighted)
-        traced = _traced_step(network, objective, rule, carried, examples)
+        traced = _traced_step(network, objective, rule, carried, examples, sums)
         return compile_step(traced, carried, examples, True, rule.rates + 1)
 
     return _pool(key, make, Step.twin)
@@ -105,8 +116,9 @@ def _like_rows(network: Network, targets: ArrayType, weighted: bool) -> Examples
 
 
 def _traced_step(
-    network: Network, objective: Objective, rule: Rule, carried: Carried, examples: Examples
-) -> Traced:
+    network: Network, objective: Objective, rule: Rule, carried: Carried, examples: Examples,
+    sums: tuple[str, ...],
+) -> Traced:  # fmt: skip
     count, rows = len(carried.leaves), len(examples.arrays)
 
     def step(leaves: list[Any]) -> list[Any]:
@@ -119,14 +131,16 @@ def _traced_step(
             with training(key) as mode:
                 output = network.outputs(model, x)
             mean = objective.mean(output, y, w[0] if w else None)
-            squares = alpha * penalty(model["coefs"]) / _weight(x, w)
-            shown = objective.shown * mean + squares
-            return objective.factor * mean + squares, (shown, mode.updated(model))
+            return objective.factor * mean, (mean, mode.updated(model))
 
-        learned = carried.learned(params)
-        (_, (shown, after)), grads = value_and_grad(forward, has_aux=True)(learned)
-        new, state = rule.update(grads, state, learned, rates if rule.rates > 1 else rates[0])
-        return [*flatten((carried.whole(new, after), state))[0], shown]
+        learned, decay = carried.learned(params), alpha / _weight(x, w)
+        (_, (mean, after)), grads = value_and_grad(forward, has_aux=True)(learned)
+        shown = objective.shown * mean + decay * penalty(params["coefs"])
+        pulled = [g + decay * p for g, p in zip(grads["coefs"], params["coefs"], strict=True)]
+        given = rates if rule.rates > 1 else rates[0]
+        new, state = rule.update({**grads, "coefs": pulled}, state, learned, given)
+        measured = measure(sums, len(x), grads, learned, new)
+        return [*flatten((carried.whole(new, after), state))[0], shown, *measured]
 
     rate = ArrayType(np.dtype(network.dtype), ())
     numbers = [rate] * (rule.rates + 1)
