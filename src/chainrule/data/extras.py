@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -21,7 +22,7 @@ def need(module: str, extra: str = "tables") -> ModuleType:
         MissingExtraError: it is not installed; the message names the extra.
     """
     try:
-        return importlib.import_module(module)
+        return sys.modules.get(module) or importlib.import_module(module)
     except ImportError as error:
         top = module.partition(".")[0]
         name = _DISTRIBUTION.get(top, top)

@@ -93,7 +93,7 @@ def _fields(line: bytes, delimiter: str) -> list[str]:
     pa, csv = need("pyarrow"), need("pyarrow.csv")
     text = line.strip(b"\r\n") + b"\n"
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    block = csv.ReadOptions(block_size=len(text) + 16)
+    block = csv.ReadOptions(block_size=len(text) + 16, use_threads=False)
     columns: Any = csv.read_csv(pa.BufferReader(text), block, parse)
     return list(columns.column_names)
 

@@ -112,7 +112,7 @@ def _types(
     pa = need("pyarrow")
     rows = head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1]
     try:
-        table = _parse(io.BytesIO(rows), header, len(rows), lines_in_quotes, asked)
+        table = _parse(io.BytesIO(rows), header, len(rows), lines_in_quotes, asked, False)
     except (pa.ArrowInvalid, ValueError):
         return {}
     types = pa.types
@@ -124,13 +124,14 @@ def _types(
 
 
 def _parse(
-    stream: Any, header: Header, block: int, lines_in_quotes: bool, types: dict[str, Any]
-) -> Table:
-    """One pass of the parser."""
+    stream: Any, header: Header, block: int, lines_in_quotes: bool, types: dict[str, Any],
+    threads: bool = True,
+) -> Table:  # fmt: skip
+    """One pass of the parser. For a short text, starting threads would take longer than parsing."""
     pa, csv = need("pyarrow"), need("pyarrow.csv")
     return csv.read_csv(
         pa.PythonFile(stream, mode="r"),
-        csv.ReadOptions(block_size=block),
+        csv.ReadOptions(block_size=block, use_threads=threads),
         *options(header, lines_in_quotes, types),
     )
 
@@ -159,10 +160,11 @@ def _read(file: TextFile, begun: Beginning) -> Table:
     pa = need("pyarrow")
     lines_in_quotes, types, block = begun.lines_in_quotes, begun.types, begun.block
     asked = {raw: t for raw, t in types.items() if pa.types.is_string(t)}
+    threads = begun.content is None
     while True:
         stream = _stream(file, begun, lines_in_quotes)
         try:
-            return _parse(stream, begun.header, block, lines_in_quotes, types)
+            return _parse(stream, begun.header, block, lines_in_quotes, types, threads)
         except (pa.ArrowException, LinesInQuotesError, OSError) as error:
             cause = getattr(stream, "error", None) or error
             if isinstance(cause, LinesInQuotesError):

@@ -15,13 +15,24 @@ def count(n: int, thing: str, plural: str = "") -> str:
     return f"{n:,} {thing if n == 1 else plural or thing + 's'}"
 
 
+def printable(text: str) -> str:
+    """A text without what moves the cursor or ends the line: control characters are escaped.
+
+    >>> printable("a" + chr(9) + "b" + chr(27) + "[31m"), printable("grün 😀")
+    ('a\\tb\\x1b[31m', 'grün 😀')
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def listed(names: Sequence[object], limit: int = 8) -> str:
     """Names in one line, the first ``limit`` of them.
 
     >>> listed(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    shown = ", ".join(str(name) for name in names[:limit])
+    shown = ", ".join(printable(str(name)) for name in names[:limit])
     rest = len(names) - limit
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
