@@ -30,7 +30,7 @@ def seed_tables() -> dict[str, tuple[bytes, str]]:
 def _mixed(rng: Rng) -> bytes:
     """Dates, booleans, quoted texts with line ends and doubled quotes, missing values."""
     rows = [
-        f'{i},2020-{1 + i % 12:02}-{1 + i % 28:02},{["true", "false", ""][i % 3]},'
+        f"{i},2020-{1 + i % 12:02}-{1 + i % 28:02},{['true', 'false', ''][i % 3]},"
         f'"a ""{i % 5}"", or\nmore",{rng.normal():.4g},2021-03-0{1 + i % 9} 12:0{i % 10}:00,'
         f"{'NA' if i % 7 == 0 else i % 4},{'pq'[i % 2]}"
         for i in range(60)

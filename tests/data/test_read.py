@@ -96,7 +96,7 @@ def test_a_line_end_inside_quotes_belongs_to_the_value(write):
         ("t.zip", zipped(a_csv=TEXT, b_csv=TEXT), "expected one file in the archive, found 2"),
         ("t.zip", zipped(readme_md="text"), "does not say how to read it"),
         ("t.parquet", b"PAR1 and no more PAR1", "cannot be read"),
-        ("t.feather", b"ARROW1 no more", "cannot be read"),
+        ("t.feather", b"ARROW1 no more", "the end is missing"),
     ],
 )
 def test_a_bad_file_is_one_error_that_names_it(write, name, content, said):

@@ -94,6 +94,9 @@ def _unexpected(error: Exception) -> str:
 def _say(message: str, hint: str, code: int) -> int:
     from rich.console import Console
 
+    from chainrule.data.words import printable
+
+    message, hint = printable(message), printable(hint)  # names of files and columns may be odd
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     head, colon, rest = message.partition(": ")
     style = "bold red" if head == "error" else "bold yellow"

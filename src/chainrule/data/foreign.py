@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.data.extras import Table, need
 from chainrule.data.names import safe_names
-from chainrule.data.words import count
+from chainrule.data.words import count, printable
 from chainrule.errors import DataError
 
 MOST_DENSE = 2 << 30  # bytes of a sparse matrix written out
@@ -123,7 +123,7 @@ def _column(name: str, values: Any, source: str) -> Any:
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
-        reason = str(error).splitlines()[0][:200]
+        reason = printable(str(error).partition("\n")[0][:200])
         raise DataError(f"{source}: column {name!r} cannot be used: {reason}") from error
 
 
@@ -149,5 +149,5 @@ def _refusals(source: str) -> Iterator[None]:
     except DataError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, MemoryError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise DataError(f"{source}: cannot be used as a table: {lines[0][:300]}") from error
+        reason = printable(str(error).partition("\n")[0][:300]) or type(error).__name__
+        raise DataError(f"{source}: cannot be used as a table: {reason}") from error

@@ -47,7 +47,7 @@ _MAGIC: dict[bytes, str] = {
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
     b"{\\rtf": "an RTF document",
-    b"version https://git-lfs.github.com": "a pointer of Git LFS, which `git lfs pull` replaces",
+    b"version https://git-lfs.github.com": "a pointer of Git LFS, not the file itself",
 }
 _OWN: dict[str, tuple[bytes, ...]] = {
     "Parquet": (b"PAR1",),
@@ -60,11 +60,14 @@ _OWN: dict[str, tuple[bytes, ...]] = {
 }
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|table|script)", re.IGNORECASE)
 _JSON = re.compile(rb'\s*(\{\s*"[^"]*"\s*:|\{\s*\}|\[\s*[\[{"\]]|\[\s*-?\d)')
+_RENAME = ("a Parquet", "an Arrow", "a Feather", "a NumPy", "packed by gzip", "packed by zstd")
 _HINTS = {
-    "an Excel": "save it as CSV",
+    **dict.fromkeys(_RENAME, "rename it after its format"),
     "a zip": "a workbook: save it as CSV; a packed table: name it .csv.zip",
     "an HTML": "it may be an error page: download the file again",
     "a JSON": "turn it into a table first: pandas.read_json, then DataFrame.to_parquet",
+    "a pointer": "git lfs pull",
+    "": "save the table as CSV or Parquet",
 }
 
 
@@ -114,7 +117,7 @@ def check_magic(path: object, format: str, head: bytes) -> None:
         return
     expected = {"text": "a text table"}.get(format, f"a file of the format {format.strip('.')}")
     found = f"this is {what}" if what else "its first bytes are of another format"
-    hint = next((_HINTS[k] for k in _HINTS if what.startswith(k)), "rename it after its format")
+    hint = next(hint for kind, hint in _HINTS.items() if what.startswith(kind))
     raise DataError(f"{path}: {found}; by its name it is {expected}", hint=hint)
 
 

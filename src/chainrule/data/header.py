@@ -15,7 +15,7 @@ from chainrule.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
 _MARKS = re.compile(rb'"+|\r\n|\r|\n')
-_QUOTE, _STARTS = ord('"'), frozenset(b",;\t|\r\n")
+_QUOTE = ord('"')
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
@@ -40,17 +40,17 @@ class Header:
     padded: bool
 
 
-def header_size(head: bytes) -> int | None:
+def header_size(head: bytes, delimiters: str = "".join(SEPARATORS)) -> int | None:
     """How long the first line that is not empty is, quotes respected; None: it goes on.
 
     >>> header_size(b'"two' + bytes([10]) + b'lines",b' + bytes([10]) + b"1,2"), header_size(b"a")
     (14, None)
     """
-    inside, begun = False, False
+    inside, begun, before_field = False, False, (delimiters + "\r\n").encode()
     for found in _MARKS.finditer(head):
         start, stop = found.span()
         if head[start] == _QUOTE:
-            opens = inside or start == 0 or head[start - 1] in _STARTS
+            opens = inside or start == 0 or head[start - 1] in before_field
             inside ^= opens and (stop - start) % 2 == 1
             begun = True
         elif not inside and (begun or head[:start].strip(b"\r\n")):
@@ -64,15 +64,15 @@ def read_header(source: object, head: bytes, size: int, expected: str) -> Header
     Args:
         source: the file, for errors.
         head: its beginning, the first ``size`` bytes of it the header.
-        size: as ``header_size`` gives it.
+        size: as ``header_size`` gives it for any delimiter.
         expected: the delimiter that the file's name says.
 
     Raises:
         DataError: the header is not UTF-8, has a name twice, or is a row of numbers.
     """
-    line = head[:size]
-    delimiter = _delimiter(line, expected)
-    raw = _fields(line, delimiter)
+    delimiter = _delimiter(head[:size], expected)
+    size = header_size(head, delimiter) or len(head)  # another character begins no quoted field
+    raw = _fields(head[:size], delimiter)
     _check_is_header(source, raw)
     names = safe_names(source, raw)
     sample = head[size : size + (1 << 16)]

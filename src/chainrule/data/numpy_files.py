@@ -12,6 +12,8 @@ from chainrule.data.foreign import as_table
 from chainrule.data.formats import check_magic
 from chainrule.errors import DataError
 
+_OBJECTS = ("allow_pickle", "Object arrays", "Python objects")  # how NumPy says it
+
 
 def read_npy(path: Path) -> Table:
     """A .npy file: a 2-D array, whose columns are x0, x1, ...; or a structured array.
@@ -49,7 +51,7 @@ def _loaded(path: Path, mode: Any) -> Any:
     try:
         return np.load(path, mmap_mode=mode, allow_pickle=False)
     except ValueError as error:
-        if "allow_pickle" not in str(error) and "Object arrays" not in str(error):
+        if not any(said in str(error) for said in _OBJECTS):
             raise
         hint = "save numbers: numpy.save(path, array.astype(float))"
         raise DataError(f"{path}: holds Python objects, which are not loaded", hint=hint) from error

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from chainrule.data.extras import need
 from chainrule.data.formats import check_magic, packing_of
-from chainrule.data.words import listed
+from chainrule.data.words import listed, printable
 from chainrule.errors import DataError
 
 # What a packed file may hold: this much in any case, and beyond it this many times its own size.
@@ -61,8 +61,7 @@ def _bad_files() -> tuple[type[Exception], ...]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return printable(str(error).partition("\n")[0][:300]) or type(error).__name__
 
 
 def unpacked_name(path: Path) -> str:

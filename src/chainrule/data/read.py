@@ -95,8 +95,8 @@ def _read_binary(path: Path, format: Format) -> Table:
         return read_npy(path) if format == "npy" else read_npz(path)
     with _seekable(path) as source:
         head = source.read(64)
-        source.seek(0)
         check_magic(path, format, head)
+        _check_end(path, head, source)
         if format == "Parquet":
             return as_table(need("pyarrow.parquet").read_table(source), source=str(path))
         stream = head.startswith(b"\xff\xff\xff\xff")
@@ -104,6 +104,16 @@ def _read_binary(path: Path, format: Format) -> Table:
         # Offsets of a damaged file may point anywhere: look before they are followed.
         table.validate(full=True)
         return as_table(table, source=str(path))
+
+
+def _check_end(path: Path, head: bytes, source: Any) -> None:
+    """Parquet and Arrow files end as they begin; one that does not was cut off."""
+    mark = next((m for m in (b"PAR1", b"ARROW1") if head.startswith(m)), b"")
+    source.seek(max(0, source.size() - len(mark)))
+    end = source.read(len(mark))
+    source.seek(0)
+    if end != mark or source.size() < 2 * len(mark):
+        raise DataError(f"{path}: the end is missing: the file was cut off or is damaged")
 
 
 def _feather(source: Any) -> Table:

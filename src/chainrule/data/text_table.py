@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.data.extras import Table, need
+from chainrule.data.formats import check_magic
 from chainrule.data.header import Header, header_size, read_header
 from chainrule.data.text_stream import BLOCK, CheckedText, LinesInQuotesError, TextFile
-from chainrule.data.words import count
+from chainrule.data.words import count, printable
 from chainrule.errors import DataError
 
 # What stands for a missing value, besides an empty field. "?" is the UCI tables'.
@@ -63,6 +64,8 @@ def begin(file: TextFile, delimiter: str, text: Collection[str] = ()) -> Beginni
     Raises:
         DataError: it is empty, or no table.
     """
+    with closing(file.open_bytes()) as stream:
+        check_magic(file.source, "text", stream.read(256))
     head, whole, lines_in_quotes = _head(file)
     if not head or head.isspace():
         raise DataError(f"{file.source}: the file is empty")
@@ -216,7 +219,7 @@ def tidied(file: TextFile, header: Header, table: Table) -> Table:
 
 def refusal(file: TextFile, header: Header, error: BaseException) -> DataError:
     """What the parser's error means, with the line."""
-    message = str(error).splitlines()[0] if str(error) else type(error).__name__
+    message = printable(str(error).partition("\n")[0] or type(error).__name__)
     if _RAGGED.search(message):
         return _ragged(file, header, message)
     if "invalid UTF8" in message:

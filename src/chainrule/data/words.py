@@ -16,7 +16,7 @@ def count(n: int, thing: str, plural: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """A text without what moves the cursor or ends the line: control characters are escaped.
+    r"""A text without what moves the cursor or ends the line: control characters are escaped.
 
     >>> printable("a" + chr(9) + "b" + chr(27) + "[31m"), printable("grün 😀")
     ('a\\tb\\x1b[31m', 'grün 😀')
