@@ -1,7 +1,6 @@
 """The commands and their options. What a command does is imported when it runs.
 
-Exit codes: 0 done, 1 unexpected error or a self-test that failed, 2 something in the input is
-wrong, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+Exit codes are in ``outcome``, and at the end of `chainrule --help`.
 """
 
 # The imports inside the functions are what keeps `chainrule --help` short: NumPy and the compiler
@@ -15,12 +14,15 @@ import typer
 
 from chainrule import __version__
 from chainrule.cli import arguments as a
-from chainrule.cli.outcome import INTERRUPTED, TERMINATED, ReportingGroup, leave_at_once
+from chainrule.cli import streams
+from chainrule.cli.outcome import OK, ReportingGroup, leave, report
 
 app = typer.Typer(
     name="chainrule",
     cls=ReportingGroup,
     help="Train networks on tables by gradient descent, compiled to one native loop.",
+    epilog="Exit codes: 0 done; 1 unexpected error, or a self-test that failed; 2 something in the "
+    "input or on the disk is wrong; 130 Ctrl-C; 143 SIGTERM. Docs: docs/command_line.md",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -283,9 +285,14 @@ def doctor(quick: a.Quick = False, json: a.Json = False) -> None:
 
 def main() -> None:
     """The entry point of the console script."""
+    streams.make_ready()
     try:
         app(prog_name="chainrule")
+        code = OK
     except SystemExit as end:
-        if end.code in (INTERRUPTED, TERMINATED):
-            leave_at_once(int(end.code))
-        raise
+        # rich ends a help text whose reader has left, as in `chainrule --help | head`, with 1.
+        code = end.code if isinstance(end.code, int) else OK
+        code = OK if isinstance(end.__context__, BrokenPipeError) else code
+    except (OSError, KeyboardInterrupt) as error:  # while a command was still being read
+        code = report(error)
+    leave(code)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli import names
+from chainrule.cli import completion, names
+from chainrule.cli.completion import one_of, some_of
 
 TABLE, NETWORK, OPTIMISER, ROWS, END, SEEN, FOLDER, EXPLAINED, OUTPUT = (
     "Table", "Network and loss", "Optimiser", "Order and batches", "When it ends", "What is shown",
@@ -28,17 +29,49 @@ def _any_of(known: Sequence[str]) -> str:
 
 _DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
 _RUN = "The folder of a run, as `chainrule train` printed it."
-Data = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help=_DATA, show_default=False, autocompletion=completion.tables
+    ),
+]
 _PIPED = "A table, as for train; or - for CSV on stdin."
-Piped = Annotated[str, typer.Argument(metavar="DATA", help=_PIPED, show_default=False)]
-Learned = Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)]
+Piped = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help=_PIPED, show_default=False, autocompletion=completion.tables
+    ),
+]
+Learned = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help=_DATA, show_default=False, autocompletion=completion.tables
+    ),
+]
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help=_RUN, show_default=False, autocompletion=completion.runs),
+]
 _FIRST = "The folder of a run."
-FirstRun = Annotated[Path, typer.Argument(metavar="RUN1", help=_FIRST, show_default=False)]
+FirstRun = Annotated[
+    Path,
+    typer.Argument(metavar="RUN1", help=_FIRST, show_default=False, autocompletion=completion.runs),
+]
 _OTHER = "The folder of another."
-OtherRun = Annotated[Path, typer.Argument(metavar="RUN2", help=_OTHER, show_default=False)]
+OtherRun = Annotated[
+    Path,
+    typer.Argument(metavar="RUN2", help=_OTHER, show_default=False, autocompletion=completion.runs),
+]
 _INSPECTED = "The folder of a run, or a table."
-Inspected = Annotated[str, typer.Argument(metavar="RUN|DATA", help=_INSPECTED, show_default=False)]
+Inspected = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|DATA",
+        help=_INSPECTED,
+        show_default=False,
+        autocompletion=completion.runs_or_tables,
+    ),
+]
 Json = Annotated[bool, _option("--json", "", "Print one JSON object and nothing else.", OUTPUT)]
 Quiet = Annotated[bool, _option("--quiet -q", "", "Print errors only.", OUTPUT)]
 Verbose = Annotated[
@@ -54,7 +87,12 @@ Target = Annotated[
     str | None,
     _option("--target -t", "COLUMN", "The column to predict.", TABLE, show_default=False),
 ]
-Task = Annotated[str, _option("--task", "TASK", f"{_any_of(names.TASKS)}.", TABLE)]
+Task = Annotated[
+    str,
+    _option(
+        "--task", "TASK", f"{_any_of(names.TASKS)}.", TABLE, autocompletion=one_of(names.TASKS)
+    ),
+]
 Drop = Annotated[
     str, _option("--drop", "A,B,...", "Columns not to use: a,b,c.", TABLE, show_default=False)
 ]
@@ -62,7 +100,16 @@ _COLUMN = f"What to take a column for, as in --column zip=category: {_any_of(nam
 ColumnRules = Annotated[
     list[str] | None, _option("--column", "NAME=RULE", _COLUMN, TABLE, show_default=False)
 ]
-Scale = Annotated[str, _option("--scale", "NAME", f"Of numbers: {_any_of(names.SCALES)}.", TABLE)]
+Scale = Annotated[
+    str,
+    _option(
+        "--scale",
+        "NAME",
+        f"Of numbers: {_any_of(names.SCALES)}.",
+        TABLE,
+        autocompletion=one_of(names.SCALES),
+    ),
+]
 
 # -- the network and its loss ----------------------------------------------------------------------
 
@@ -70,14 +117,23 @@ Hidden = Annotated[
     str, _option("--hidden", "SIZES", "Sizes of the hidden layers; none: a linear model.", NETWORK)
 ]
 Activation = Annotated[
-    str, _option("--activation", "NAME", "relu, tanh, sigmoid, gelu, softplus, ...", NETWORK)
+    str,
+    _option(
+        "--activation",
+        "NAME",
+        "relu, tanh, sigmoid, gelu, softplus, ...",
+        NETWORK,
+        autocompletion=one_of(names.ACTIVATIONS),
+    ),
 ]
 _LOSS = (
     f"auto; for numbers {_any_of(names.NUMBER_LOSSES)}; for counts "
     f"{_any_of(names.COUNT_LOSSES)}; for amounts above 0 {names.AMOUNT_LOSSES[0]}; for classes "
     f"{_any_of(names.CLASS_LOSSES)}."
 )
-Loss = Annotated[str, _option("--loss", "NAME", _LOSS, NETWORK)]
+Loss = Annotated[
+    str, _option("--loss", "NAME", _LOSS, NETWORK, autocompletion=one_of(names.LOSSES))
+]
 _QUANTILE = "With --loss quantile: the share of rows to lie below the prediction; 0.5: the median."
 Quantile = Annotated[
     float | None, _option("--quantile", "Q", _QUANTILE, NETWORK, show_default=False)
@@ -86,12 +142,21 @@ Quantile = Annotated[
 # -- the optimiser ---------------------------------------------------------------------------------
 
 Optimizer = Annotated[
-    str, _option("--optimizer", "NAME", f"{_any_of(names.OPTIMIZERS)}.", OPTIMISER)
+    str,
+    _option(
+        "--optimizer",
+        "NAME",
+        f"{_any_of(names.OPTIMIZERS)}.",
+        OPTIMISER,
+        autocompletion=one_of(names.OPTIMIZERS),
+    ),
 ]
 _RATE = "A number; or auto: found by trying growing rates for a moment, or by rule in a short run."
 LearningRate = Annotated[str, _option("--learning-rate", "RATE", _RATE, OPTIMISER)]
 _SCHEDULE = f"Of the learning rate: {_any_of(names.SCHEDULES)}."
-Schedule = Annotated[str, _option("--schedule", "NAME", _SCHEDULE, OPTIMISER)]
+Schedule = Annotated[
+    str, _option("--schedule", "NAME", _SCHEDULE, OPTIMISER, autocompletion=one_of(names.SCHEDULES))
+]
 Warmup = Annotated[
     int, _option("--warmup", "STEPS", "Climb to the learning rate in so many steps.", OPTIMISER)
 ]
@@ -110,16 +175,34 @@ ClipNorm = Annotated[
     _option("--clip-norm", "L", "Shorten gradients to L.", OPTIMISER, show_default=False),
 ]
 _AVERAGE = f"Keep an average of the weights: {_any_of(names.AVERAGES)}."
-Average = Annotated[str, _option("--average", "KIND", _AVERAGE, OPTIMISER)]
+Average = Annotated[
+    str, _option("--average", "KIND", _AVERAGE, OPTIMISER, autocompletion=one_of(names.AVERAGES))
+]
 
 # -- order and batches -----------------------------------------------------------------------------
 
 Batch = Annotated[str, _option("--batch", "ROWS", "Rows per step, or all.", ROWS)]
 _BATCHES = f"How the batch grows from --batch: {_any_of(names.BATCH_SCHEDULES)}."
-BatchSchedule = Annotated[str, _option("--batch-schedule", "NAME", _BATCHES, ROWS)]
-Order = Annotated[str, _option("--order", "NAME", f"Of the rows: {_any_of(names.ORDERS)}.", ROWS)]
+BatchSchedule = Annotated[
+    str,
+    _option(
+        "--batch-schedule", "NAME", _BATCHES, ROWS, autocompletion=one_of(names.BATCH_SCHEDULES)
+    ),
+]
+Order = Annotated[
+    str,
+    _option(
+        "--order",
+        "NAME",
+        f"Of the rows: {_any_of(names.ORDERS)}.",
+        ROWS,
+        autocompletion=one_of(names.ORDERS),
+    ),
+]
 _REMAINDER = "Rows that do not fill a batch: drop, a smaller batch, or carry to the next epoch."
-Remainder = Annotated[str, _option("--remainder", "NAME", _REMAINDER, ROWS)]
+Remainder = Annotated[
+    str, _option("--remainder", "NAME", _REMAINDER, ROWS, autocompletion=one_of(names.REMAINDERS))
+]
 Seed = Annotated[
     int, _option("--seed", "N", "Of the split, the first weights and the order of rows.", ROWS)
 ]
@@ -136,7 +219,9 @@ Patience = Annotated[int | None, _option("--patience", "N", _PATIENCE, END, show
 _MAX_TIME = "Stop training after 30s, 5m, 2h or so many seconds; --resume goes on."
 MaxTime = Annotated[str | None, _option("--max-time", "TIME", _MAX_TIME, END, show_default=False)]
 _ON_NAN = "If the loss is not finite: stop, skip the update, or roll-back and halve the rate."
-OnNan = Annotated[str, _option("--on-nan", "POLICY", _ON_NAN, END)]
+OnNan = Annotated[
+    str, _option("--on-nan", "POLICY", _ON_NAN, END, autocompletion=one_of(names.ON_NAN))
+]
 
 # -- what is shown and recorded --------------------------------------------------------------------
 
@@ -145,7 +230,17 @@ Metric = Annotated[
     list[str] | None, _option("--metric -m", "NAME", _METRIC, SEEN, show_default=False)
 ]
 _RECORD = f"Of each step, beside loss, rate and batch: all, or of {_any_of(names.MEASURES)}."
-Record = Annotated[str, _option("--record", "A,B,...", _RECORD, SEEN, show_default=False)]
+Record = Annotated[
+    str,
+    _option(
+        "--record",
+        "A,B,...",
+        _RECORD,
+        SEEN,
+        show_default=False,
+        autocompletion=some_of(("all", *names.MEASURES)),
+    ),
+]
 TensorBoard = Annotated[
     Path | None,
     _option("--tensorboard", "DIR", "Write event files into DIR.", SEEN, show_default=False),
@@ -189,8 +284,7 @@ Config = Annotated[
     Path | None,
     _option(
         "--config -c", "FILE.toml", _CONFIG, FOLDER, show_default=False, is_eager=True,
-        callback=_read_config,
-    ),
+        callback=_read_config, autocompletion=completion.tomls),
 ]  # fmt: skip
 PrintConfig = Annotated[
     bool, _option("--print-config", "", "Print such a file with all options, and end.", FOLDER)

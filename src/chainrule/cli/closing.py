@@ -13,9 +13,10 @@ from rich.console import Console
 from chainrule import __version__
 from chainrule.cli.announce import for_command_line
 from chainrule.cli.job import Job
+from chainrule.cli.layout import LABEL, section
 from chainrule.cli.live import duration, short
 from chainrule.cli.plot import loss_plot
-from chainrule.cli.report import LABEL, score_table, section, unit_of
+from chainrule.cli.report import score_table, unit_of
 from chainrule.cli.scores import Scores, baseline_words, metrics_of
 from chainrule.cli.setup import Setup
 from chainrule.data.words import count, listed
@@ -165,6 +166,24 @@ def show_end(console: Console, job: Job) -> None:
     console.print(f"{'Next':<{LABEL}} ", style="bold", end="")
     following = f"chainrule predict {shlex.quote(str(job.out))} DATA --out predictions.csv"
     console.print(following, soft_wrap=True, markup=False)
+
+
+def details(job: Job, run: Any) -> Iterator[str]:
+    """What --verbose adds of a run: threads, what was chosen and why, every decision."""
+    options, setup = job.options, job.setup
+    chosen = "as asked" if options.threads else "by what the steps took"
+    yield f"threads: {run.threads} ({chosen})"
+    yield f"task: {job.prepared.schema.target.words} ({job.prepared.schema.target.reason})"
+    yield f"loss: {setup.loss} ({'for this target' if options.loss == 'auto' else 'as asked'})"
+    yield f"learning rate: {setup.learning_rate:g} ({setup.rate_rule})"
+    schedule = "chosen for this optimiser and batch" if options.schedule == "auto" else "as asked"
+    yield f"schedule: {setup.schedule} ({schedule})"
+    yield f"split: {job.prepared.split}; seed {setup.seed}"
+    yield f"ended: {run.stopped}: {run.reason}"
+    for name, seconds in run.spent.seconds.items():
+        yield f"training: {seconds:.4f} s  {name}"
+    for decision in run.history.decisions:
+        yield f"decided at step {decision['step']:,}: {for_command_line(str(decision['reason']))}"
 
 
 def resume_command(job: Job) -> str:

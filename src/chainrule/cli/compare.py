@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chainrule.cli.layout import section, table_of
 from chainrule.cli.live import duration
 from chainrule.cli.plot import loss_plot
-from chainrule.cli.report import LABEL, section
 from chainrule.cli.view import View
 from chainrule.runs.comparison import Comparison, Divergence, compare
 from chainrule.runs.differences import Difference, shown
@@ -130,16 +130,6 @@ def _plot(a: Sequence[Any], b: Sequence[Any], width: int) -> Text:
     line, points = (a, b) if len(a) >= len(b) else (b, a)
     known = [x if x is not None and math.isfinite(x) else None for x in points]
     return loss_plot(line, [*known, *[None] * (len(line) - len(known))], width, 7)
-
-
-def table_of(*names: str, justify: Any = "left") -> Table:
-    """A table whose first column is the section's label."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("", width=LABEL, style="bold", no_wrap=True)
-    table.add_column(names[0], overflow="fold")
-    for name in names[1:]:
-        table.add_column(name, overflow="fold", justify=justify)
-    return table
 
 
 def _number(name: str, value: object) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.cli.report import section
+from chainrule.cli.layout import section
 from chainrule.cli.view import View
 from chainrule.data.words import count
 from chainrule.machine.doctor import Health, examine

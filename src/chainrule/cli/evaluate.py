@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chainrule.cli.job import Clock
-from chainrule.cli.report import score_table, section
+from chainrule.cli.layout import section
+from chainrule.cli.report import score_table
 from chainrule.cli.scores import Scores, baseline, baseline_words, metrics_of, score
 from chainrule.cli.source import Source, load
 from chainrule.cli.terms import check_values

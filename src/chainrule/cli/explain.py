@@ -11,8 +11,8 @@ import numpy as np
 
 from chainrule.cli.explained import loss_with_unit, scaling_words, told_of_run
 from chainrule.cli.functions import function_and_arguments, names_a_function
+from chainrule.cli.layout import section
 from chainrule.cli.outcome import OptionError
-from chainrule.cli.report import section
 from chainrule.cli.source import is_example, load
 from chainrule.cli.terms import SCALED, Predicted, check_values, network_target
 from chainrule.cli.trained import Trained

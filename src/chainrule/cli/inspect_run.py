@@ -10,16 +10,9 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from chainrule.cli.compare import table_of
+from chainrule.cli.layout import LABEL, section, table_of
 from chainrule.cli.live import duration
-from chainrule.cli.report import (
-    LABEL,
-    descent_lines,
-    network_words,
-    score_table,
-    section,
-    show_columns,
-)
+from chainrule.cli.report import descent_lines, network_words, score_table, show_columns
 from chainrule.cli.scores import metrics_of
 from chainrule.cli.setup import Setup
 from chainrule.cli.source import is_example, sha256_of

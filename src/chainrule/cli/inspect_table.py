@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from chainrule.cli.report import MOST_COLUMNS, section, spread
+from chainrule.cli.layout import section
+from chainrule.cli.report import MOST_COLUMNS, spread
 from chainrule.cli.source import Source, load
 from chainrule.cli.view import View
 from chainrule.data.extras import ArrowColumn, Table

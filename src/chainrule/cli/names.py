@@ -20,6 +20,13 @@ REGRESSION_LOSSES: Final = (*NUMBER_LOSSES, *COUNT_LOSSES, *AMOUNT_LOSSES)
 CLASS_LOSSES: Final = ("binary_cross_entropy", "cross_entropy", "hinge")
 LOSSES: Final = ("auto", *REGRESSION_LOSSES, *CLASS_LOSSES)
 
+#: Those of ``nn``.
+ACTIVATIONS: Final = (
+    "relu", "leaky_relu", "relu6", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish",
+    "tanh", "sigmoid", "softplus", "softsign", "log_sigmoid", "hard_tanh", "hard_sigmoid",
+    "hard_silu", "softmax", "log_softmax", "identity",
+)  # fmt: skip
+
 OPTIMIZERS: Final = (
     "sgd", "nesterov", "adam", "adamw", "amsgrad", "nadam", "rmsprop", "adagrad", "adadelta",
     "lion", "lamb", "muon", "prodigy", "schedule-free-sgd", "schedule-free-adamw",

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from chainrule.cli import streams
 from chainrule.errors import ChainruleError
 
 OK, UNEXPECTED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -60,33 +61,49 @@ class ReportingGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
-        except InterruptedRunError as stop:
-            code = _say(stop.message, stop.hint, stop.code)
-        except KeyboardInterrupt:
-            code = _say("interrupted; nothing was written", "", INTERRUPTED)
-        except Terminated:
-            code = _say("terminated; nothing was written", "", TERMINATED)
-        except BrokenPipeError:
-            code = _reader_left()
-        except ChainruleError as error:
-            code = _say(f"error: {error.message}", error.hint, BAD_INPUT)
-            _trace(ctx)
-        # Whatever else happens, the user gets one line; --debug shows the rest.
-        except Exception as error:
+            with sigterm_raises():
+                found = super().invoke(ctx)
+                sys.stdout.flush()
+                return found
+        except BaseException as error:
             if _is_of_typer(error):
                 raise
-            code = _say(_unexpected(error), "chainrule --debug ... shows the traceback", UNEXPECTED)
-            _trace(ctx)
+            code = report(error)
+            if ctx.params.get("debug") and not isinstance(error, KeyboardInterrupt | Terminated):
+                traceback.print_exception(error)
         raise typer.Exit(code)
 
 
-def _is_of_typer(error: Exception) -> bool:
+def report(error: BaseException) -> int:
+    """Say what ended a command in one line, and a hint; its exit code."""
+    match error:
+        case InterruptedRunError():
+            return _say(error.message, error.hint, error.code)
+        case KeyboardInterrupt():
+            return _say("interrupted; nothing was written", "", INTERRUPTED)
+        case Terminated():
+            return _say("terminated; nothing was written", "", TERMINATED)
+        case BrokenPipeError():  # `chainrule predict ... | head`: enough was read
+            streams.forget(sys.stdout)
+            return OK
+        case ChainruleError():
+            return _say(f"error: {error.message}", error.hint, BAD_INPUT)
+        case OSError():
+            streams.forget(sys.stdout)
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"error: {where}{error.strerror or error}", "", BAD_INPUT)
+        case MemoryError():
+            return _say("error: not enough memory", "", BAD_INPUT)
+    # Whatever else happens, the user gets one line; --debug shows the rest.
+    return _say(_unexpected(error), "chainrule --debug ... shows the traceback", UNEXPECTED)
+
+
+def _is_of_typer(error: BaseException) -> bool:
     """Whether typer shows this one itself: a wrong option, or an exit."""
-    return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
+    return isinstance(error, typer.Abort | SystemExit) or hasattr(error, "exit_code")
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"error: unexpected {type(error).__name__}{': ' + text[0] if text else ''}"
 
@@ -100,29 +117,26 @@ def _say(message: str, hint: str, code: int) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     head, colon, rest = message.partition(": ")
     style = "bold red" if head == "error" else "bold yellow"
-    console.print(head, style=style, end="", markup=False)
-    console.print(f"{colon}{rest}", markup=False)
-    if hint:
-        console.print(f"  hint: {hint}", style="dim", markup=False)
+    try:
+        console.print(head, style=style, end="", markup=False)
+        console.print(f"{colon}{rest}", markup=False)
+        if hint:
+            console.print(f"  hint: {hint}", style="dim", markup=False)
+    except OSError:  # nobody can be told
+        streams.forget(sys.stderr)
     return code
 
 
-def _trace(ctx: Any) -> None:
-    if ctx.params.get("debug"):
-        traceback.print_exc()
-
-
-def _reader_left() -> int:
-    """`chainrule predict ... | head`: enough was read. Python must not flush to it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
-
-
-def leave_at_once(code: int) -> None:
-    """End the process without taking Python's modules down, which takes a good part of a second.
+def leave(code: int) -> NoReturn:
+    """End the process, at once after a signal: taking Python's modules down takes a while.
 
     Everything that is to be kept has been written and synced by now.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            streams.forget(stream)
+    if code in (INTERRUPTED, TERMINATED):
+        os._exit(code)
+    sys.exit(code)

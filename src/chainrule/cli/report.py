@@ -10,6 +10,7 @@ from rich.text import Text
 
 from chainrule.cli.batches import batch_words
 from chainrule.cli.job import Job
+from chainrule.cli.layout import LABEL, section
 from chainrule.cli.optimizers import optimizer_words
 from chainrule.cli.schedules import ENDING
 from chainrule.cli.schedules import in_words as schedule_words
@@ -25,7 +26,6 @@ from chainrule.data.words import count, listed
 from chainrule.losses import LOSSES
 from chainrule.nn import count_parameters
 
-LABEL = 9  # width of the labels at the left
 MOST_COLUMNS = 40  # columns of the table shown; the rest is in schema.json
 
 
@@ -121,16 +121,6 @@ def unit_of(setup: Setup) -> str:
         return "standard deviations of the target"
     unit = LOSSES[setup.loss].unit
     return f"{unit} of the standardised target" if setup.loss == "gaussian" else unit
-
-
-def section(console: Console, label: str, *lines: str, style: str = "") -> None:
-    """Lines with a label at their left."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(width=LABEL, style="bold")
-    grid.add_column(style=style, overflow="fold")
-    for k, line in enumerate(lines):
-        grid.add_row(label if k == 0 else "", Text(line))
-    console.print(grid)
 
 
 def score_table(metrics: Sequence[Metric], scores: Mapping[str, Scores]) -> Table:

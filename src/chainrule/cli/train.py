@@ -25,7 +25,6 @@ from chainrule.cli.outcome import (
     InterruptedRunError,
     OptionError,
     Terminated,
-    sigterm_raises,
 )
 from chainrule.cli.resumed import resumed_job
 from chainrule.cli.scores import Scores, baseline, score
@@ -33,7 +32,7 @@ from chainrule.cli.setup import Setup
 from chainrule.cli.view import View
 from chainrule.data.extras import need
 from chainrule.errors import TrainingError
-from chainrule.runs.folder import RunFolder, check_free
+from chainrule.runs.folder import RunFolder, check_free, versions
 
 
 def train_command(ctx: typer.Context) -> None:
@@ -46,8 +45,7 @@ def train_command(ctx: typer.Context) -> None:
     if not options.data:
         hint = "chainrule train DATA --target COLUMN; DATA is a file, or flights"
         raise OptionError("which table is to be learned from?", hint)
-    with sigterm_raises():
-        run_train(options, view, explicit_names(ctx))
+    run_train(options, view, explicit_names(ctx))
 
 
 def resume_command(ctx: typer.Context) -> None:
@@ -56,8 +54,7 @@ def resume_command(ctx: typer.Context) -> None:
     explicit = explicit_names(ctx)
     given = {name: ctx.params[name] for name in explicit & ctx.params.keys()}
     asked = {**default_options(ctx), "data": "", **given, "out": ctx.params["run"], "resume": True}
-    with sigterm_raises():
-        run_train(parse_options(asked), view, explicit)
+    run_train(parse_options(asked), view, explicit)
 
 
 def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> None:
@@ -93,6 +90,7 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
     RunFolder.open(job.out).write_json("result.json", result)
     closing.show_scores(view.console, job, test)
     closing.show_end(view.console, job)
+    view.show_details(job.clock.seconds, versions(), *closing.details(job, run))
     view.result(result)
 
 

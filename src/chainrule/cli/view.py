@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from chainrule.cli.outcome import OptionError
+from chainrule.cli.programs import Programs
+from chainrule.cli.streams import is_unicode
 from chainrule.runs.folder import plain
 
 MAX_WIDTH = 110
@@ -26,6 +28,7 @@ class View:
         details: what --verbose adds, on stderr; else silent.
         json: whether the result is printed as JSON on stdout.
         quiet: whether nothing but errors is to be said.
+        programs: what counts them for --verbose.
     """
 
     console: Console
@@ -33,6 +36,7 @@ class View:
     details: Console
     json: bool
     quiet: bool = False
+    programs: Programs | None = None
 
     @classmethod
     def of(cls, json: bool, quiet: bool, verbose: bool = False) -> View:
@@ -45,7 +49,9 @@ class View:
             raise OptionError("--quiet and --verbose: one or the other", hint="leave one out")
         console = _console(quiet=json or quiet)
         bar = _console(quiet=quiet or not sys.stderr.isatty(), stderr=True) if json else console
-        return cls(console, bar, _console(quiet=not verbose, stderr=True), json, quiet)
+        details = _console(quiet=not verbose, stderr=True)
+        programs = Programs().listen() if verbose else None
+        return cls(console, bar, details, json, quiet, programs)
 
     def busy(self, what: str) -> AbstractContextManager[object]:
         """A line that says what is going on, in a terminal, until the block ends."""
@@ -56,23 +62,33 @@ class View:
     def show_details(
         self, seconds: Mapping[str, float], versions: Mapping[str, object], *lines: str
     ) -> None:
-        """What --verbose adds: seconds by stage, versions, and further lines."""
-        for name, value in seconds.items():
-            self.details.print(f"{value:9.4f} s  {name}", markup=False)
-        if versions:
-            said = ", ".join(f"{name} {version}" for name, version in versions.items())
-            self.details.print(f"versions: {said}", markup=False)
-        for line in lines:
-            self.details.print(line, markup=False)
+        """What --verbose adds: seconds by stage, programs, versions, and further lines."""
+        if self.programs is None:
+            return
+        self.programs.stop()
+        of = ", ".join(f"{name} {version}" for name, version in versions.items())
+        stages = [f"{value:9.4f} s  {name}" for name, value in seconds.items()]
+        for line in (*stages, f"programs: {self.programs}", f"versions: {of}", *lines):
+            self.details.print(line, markup=False, soft_wrap=True)
 
     def result(self, value: Mapping[str, object]) -> None:
         """Print the one JSON object, if it was asked for."""
         if self.json:
-            sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+            ascii = not is_unicode(sys.stdout)
+            text = json.dumps(plain(value), ensure_ascii=ascii, allow_nan=False)
+            sys.stdout.write(text + "\n")
+
+
+class _Console(Console):
+    """One that lets a command end where its reader leaves; rich's own ends the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Let `outcome` see it."""
+        raise BrokenPipeError
 
 
 def _console(quiet: bool, stderr: bool = False) -> Console:
-    console = Console(quiet=quiet, stderr=stderr, highlight=False)
+    console = _Console(quiet=quiet, stderr=stderr, highlight=False)
     if console.width > MAX_WIDTH:
         console.width = MAX_WIDTH  # longer lines are harder to read
     return console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -26,6 +27,8 @@ from chainrule.ir.graph import Graph
 from chainrule.ir.types import sized
 from chainrule.ops.index import outside_error
 
+#: Says of each program whether it was found or made, at the level DEBUG.
+LOG: Final = logging.getLogger("chainrule.compiler")
 _LINE = 64
 #: Batch sizes whose layout of scratch memory is kept.
 _LAYOUTS: Final = 16
@@ -86,10 +89,12 @@ class Program:
         key = self._key()
         found = kept.read(key, self.target) if key else None
         if found is not None:
+            LOG.debug("a program of %d nodes: found on disk", len(self.graph.nodes))
             return found
         made = interface_of(self.plan, self.target), assemble(self.text, self.target)
         if key:
             kept.write(key, *made)
+        LOG.debug("a program of %d nodes: compiled", len(self.graph.nodes))
         return made
 
     def _key(self) -> str | None:
