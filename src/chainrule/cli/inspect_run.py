@@ -18,6 +18,7 @@ from chainrule.cli.setup import Setup
 from chainrule.cli.source import is_example, sha256_of
 from chainrule.cli.view import View
 from chainrule.data.files import as_paths, is_there
+from chainrule.data.files import as_paths, is_there
 from chainrule.data.schema import Schema
 from chainrule.data.words import count, listed
 from chainrule.errors import DataError, RunError
@@ -114,10 +115,10 @@ def _whereabouts(path: Path, sha256: str) -> str:
     """Whether the table is there still, and the same."""
     if not is_there(path):
         return "it is not there any more: --data FILE names it where it lies now"
-    files = as_paths(path)
-    if sum(file.stat().st_size for file in files) > _READ:
-        return "it is there"
     try:
+        files = as_paths(path)
+        if sum(file.stat().st_size for file in files) > _READ:
+            return "it is there"
         same = sha256_of(files) == sha256
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"

@@ -11,13 +11,13 @@ from rich.text import Text
 LABEL = 9  # width of the labels at the left
 
 
-def section(console: Console, label: str, *lines: str, style: str = "") -> None:
+def section(console: Console, label: str, *lines: str | Text, style: str = "") -> None:
     """Lines with a label at their left."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=LABEL, style="bold")
     grid.add_column(style=style, overflow="fold")
     for k, line in enumerate(lines):
-        grid.add_row(label if k == 0 else "", Text(line))
+        grid.add_row(label if k == 0 else "", line if isinstance(line, Text) else Text(line))
     console.print(grid)
 
 
