@@ -18,7 +18,6 @@ from chainrule.cli.setup import Setup
 from chainrule.cli.source import is_example, sha256_of
 from chainrule.cli.view import View
 from chainrule.data.files import as_paths, is_there
-from chainrule.data.files import as_paths, is_there
 from chainrule.data.schema import Schema
 from chainrule.data.words import count, listed
 from chainrule.errors import DataError, RunError
