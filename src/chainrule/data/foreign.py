@@ -115,7 +115,9 @@ def _column(name: str, values: Any, source: str) -> Any:
         return values
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
         kind = type(values).__name__
-        raise DataError(f"{source}: column {name!r} is a {kind}; expected its values, one per row")
+        raise DataError(
+            f"{source}: column {name!r} is of the type {kind}; expected its values, one per row"
+        )
     try:
         if isinstance(values, np.ndarray):
             return _of_one_array(name, values, source)

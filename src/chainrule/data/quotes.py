@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Words: TypeAlias = NDArray[np.uint64]
 
 _QUOTE = ord('"')
-_PIECE = 1 << 16  # bytes looked at together: what is made of them stays in the second cache
+_PIECE = 1 << 18  # bytes looked at together: what is made of them stays in the second cache
 
 
 class QuoteError(ValueError):
@@ -85,16 +85,17 @@ class Quotes:
 
     def _follow(self, text: bytes) -> None:
         a = np.frombuffer(text, dtype=np.uint8)
-        is_quote, is_end = a == _QUOTE, (a == ord("\n")) | (a == ord("\r"))
-        is_edge = is_quote | is_end
+        quotes, ends = _words(a == _QUOTE), _words(a == ord("\n"))
+        if b"\r" in text:
+            ends = ends | _words(a == ord("\r"))
+        edges = quotes | ends
         for delimiter in self._delimiters:
-            is_edge |= a == delimiter
-        quotes, ends, edges = _words(is_quote), _words(is_end), _words(is_edge)
+            edges = edges | _words(a == delimiter)
         inside = _parity(quotes, self.inside)
         opening, closing = quotes & inside, quotes & ~inside
         stray = (opening & ~_after(edges, self._last in self._starts)) | (closing & ~_before(edges))
         if stray.any():
-            self._follow_each(text, np.flatnonzero(is_quote).tolist())
+            self._follow_each(text, np.flatnonzero(a == _QUOTE).tolist())
             return
         self.has_lines = self.has_lines or bool((ends & inside).any())
         self.inside ^= bool(int(np.bitwise_count(quotes).sum()) % 2)
