@@ -59,6 +59,8 @@ def train(
     drop: a.Drop = "",
     column: a.ColumnRules = None,
     scale: a.Scale = "auto",
+    memory: a.Memory = None,
+    spool: a.Spool = None,
     hidden: a.Hidden = "64,64",
     activation: a.Activation = "relu",
     loss: a.Loss = "auto",

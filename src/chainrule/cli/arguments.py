@@ -111,6 +111,11 @@ Scale = Annotated[
     ),
 ]
 
+_MEMORY = "Stream the table in blocks within so much memory: 500MB, 2GB. By itself if too large."
+Memory = Annotated[str | None, _option("--memory", "SIZE", _MEMORY, TABLE, show_default=False)]
+_SPOOL = "Where a streamed table is kept encoded, for later runs too; default: beside the run."
+Spool = Annotated[Path | None, _option("--spool", "FOLDER", _SPOOL, TABLE, show_default=False)]
+
 # -- the network and its loss ----------------------------------------------------------------------
 
 Hidden = Annotated[

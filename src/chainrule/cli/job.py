@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from chainrule.cli import names
+from chainrule.cli.large import Told, load_large, memory_for, remove, rows_of
 from chainrule.cli.metrics import resolved
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.rates import with_rate
 from chainrule.cli.setup import Setup, choose
-from chainrule.cli.source import Source, load, with_options
-from chainrule.cli.terms import network_target
+from chainrule.cli.source import Source, load, stem, with_options
+from chainrule.cli.terms import network_target, terms_of
 from chainrule.data.extras import need
 from chainrule.data.infer import KEPT_AS_TEXT
+from chainrule.data.large import prepare_large
 from chainrule.data.prepare import Part, Prepared, prepare, with_target
+from chainrule.data.spool import Spool
+from chainrule.data.stream import Stream
 from chainrule.data.values import is_number
-from chainrule.runs.folder import check_free
+from chainrule.runs.folder import RunFolder, check_free
+
+Say: TypeAlias = Callable[[str], object]
+
+
+def nothing(_: str) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,19 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeRows:
+    """The rows of a table that is larger than memory.
+
+    Fields:
+        spool: where they lie encoded.
+        stream: the same, as they are read.
+    """
+
+    spool: Spool
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """All that a descent needs.
 
@@ -51,6 +74,7 @@ class Job:
         out: where the run lies or will lie.
         resumes: whether the run is there already and continues.
         begun: epochs that the run had before it was given more; 0 where it was not.
+        rows: of a table that is larger than memory; ``prepared`` is a sample then.
     """
 
     options: TrainOptions
@@ -61,6 +85,12 @@ class Job:
     resumes: bool
     clock: Clock
     begun: int = 0
+    rows: LargeRows | None = None
+
+    @property
+    def learned(self) -> Any:
+        """The rows to learn from, as ``cr.train`` takes them."""
+        return self.rows.stream if self.rows else self.arrays(self.prepared.train)
 
     def arrays(self, part: Part, setup: Setup | None = None) -> tuple[Any, Any]:
         """Rows as the network and its loss take them: x (n, width), y (n,)."""
@@ -71,8 +101,10 @@ class Job:
         """A setup with its learning rate, chosen if it is automatic."""
         if self.options.learning_rate is not None:
             return setup
+        few = replace(setup, batch=min(setup.batch, len(self.prepared.train)))
         with self.clock.measure("learning rate"):
-            return with_rate(setup, self.arrays(self.prepared.train))
+            found = with_rate(few, self.arrays(self.prepared.train))
+        return replace(found, batch=setup.batch)
 
     def config(self) -> dict[str, object]:
         """What the run folder keeps as its configuration."""
@@ -86,8 +118,12 @@ class Job:
         }
 
 
-def new_job(options: TrainOptions) -> Job:
+def new_job(options: TrainOptions, say: Say = nothing) -> Job:
     """The job of a run that begins.
+
+    Args:
+        options: what is asked for.
+        say: shows a line about what takes long.
 
     Raises:
         ChainruleError: something in the input is wrong; nothing has been written.
@@ -95,33 +131,97 @@ def new_job(options: TrainOptions) -> Job:
     if options.out is not None:
         check_free(options.out)
     clock = Clock()
-    source, prepared = read_and_prepare(options, clock)
-    setup = choose(options, prepared)
-    if options.metric:
-        resolved(options.metric, setup.terms)
-    out = options.out or _next_free(Path("runs"), source.name)
-    return Job(options, source, prepared, setup, out, False, clock)
+    options = replace(options, memory=options.memory or memory_for(options.data))
+    out = options.out or _next_free(Path("runs"), stem(Path(options.data)))
+    with _undone(options, out):
+        source, prepared, rows = read_and_prepare(options, out, clock, say)
+        setup = choose(options, prepared, rows.stream.rows if rows else 0)
+        if options.metric:
+            resolved(options.metric, setup.terms)
+    return Job(options, source, prepared, setup, out, False, clock, rows=rows)
 
 
-def read_and_prepare(options: TrainOptions, clock: Clock) -> tuple[Source, Prepared]:
-    """The table that the options name, and what becomes of it."""
-    text = [name for name, rule in options.rules.items() if rule in KEPT_AS_TEXT]
+def read_and_prepare(
+    options: TrainOptions, out: Path, clock: Clock, say: Say = nothing
+) -> tuple[Source, Prepared, LargeRows | None]:
+    """The table that the options name, what becomes of it, and its rows where it is large."""
+    text = tuple(name for name, rule in options.rules.items() if rule in KEPT_AS_TEXT)
+    if options.memory is not None:
+        return _large(options, out, text, clock, say)
     source = with_options(load(options.data, text), options.target, options.drop)
     clock.add("read", source.seconds)
     with clock.measure("load scikit-learn"):
         need("sklearn.model_selection")
     with clock.measure("prepare"):
-        prepared = prepare(
-            source.table,
-            source.target or "",
-            task=_task(options, source),
-            drop=source.drop,
-            rules=options.rules,
-            scale=options.scale,
-            embed=True,
-            seed=options.seed,
-        )
-    return source, prepared
+        prepared = prepare(source.table, source.target or "", **_asked(options, source))
+    return source, prepared, None
+
+
+def _large(
+    options: TrainOptions, out: Path, text: tuple[str, ...], clock: Clock, say: Say
+) -> tuple[Source, Prepared, LargeRows]:
+    """The same of a table that is larger than memory."""
+    assert options.memory is not None
+    memory, folder = options.memory, spool_of(options, out)
+    size = Path(options.data).stat().st_size if Path(options.data).exists() else 0
+    first, second = Told(say, "drawing a sample", size), Told(say, "encoding", size)
+    source, spool = load_large(options.data, folder, memory, options.seed, text, first)
+    source = with_options(source, options.target, options.drop)
+    clock.add("read", source.seconds)
+    with clock.measure("load scikit-learn"):
+        need("sklearn.model_selection")
+    with clock.measure("prepare"):
+        asked = _asked(options, source)
+        prepared = prepare_large(spool, source.target or "", memory, **asked)
+        terms = terms_of(options.loss, options.quantile, prepared.schema.target, prepared.train.y)
+    with clock.measure("encode"):
+        stream, prepared = rows_of(spool, prepared, terms, memory, second)
+    return replace(source, table=spool.sample.table), prepared, LargeRows(spool, stream)
+
+
+def _asked(options: TrainOptions, source: Source) -> dict[str, Any]:
+    """How a table is to be prepared."""
+    return {
+        "task": _task(options, source), "drop": source.drop, "rules": options.rules,
+        "scale": options.scale, "embed": True, "seed": options.seed,
+    }  # fmt: skip
+
+
+def spool_of(options: TrainOptions, out: Path) -> Path:
+    """The folder in which a large table lies encoded."""
+    return options.spool or out.with_name(f".{out.name}.spool")
+
+
+@contextmanager
+def spooled(job: Job) -> Iterator[None]:
+    """Delete what was encoded for a run alone, but where the run can go on with it."""
+    mine = job.rows is not None and job.options.spool is None
+    try:
+        yield
+    finally:
+        if mine and not _goes_on(job.out):
+            remove(spool_of(job.options, job.out))
+
+
+def _goes_on(out: Path) -> bool:
+    """Whether there is a run that has not ended."""
+    if not (out / "state.json").exists():
+        return False
+    checkpoint = RunFolder.open(out).read_checkpoint()
+    return checkpoint is not None and checkpoint.status not in ("completed", "early_stopping")
+
+
+@contextmanager
+def _undone(options: TrainOptions, out: Path) -> Iterator[None]:
+    """Delete what was encoded for a run that does not begin."""
+    try:
+        yield
+    except BaseException:
+        if options.memory is not None and options.spool is None:
+            remove(spool_of(options, out))
+            with suppress(OSError):
+                out.parent.rmdir()
+        raise
 
 
 def _task(options: TrainOptions, source: Source) -> str:

@@ -11,11 +11,14 @@ from typing import Any, Final
 from chainrule.cli import names
 from chainrule.cli.outcome import OptionError
 from chainrule.data.words import listed, nearest
+from chainrule.machine.memory import parse_size
 from chainrule.nn import ACTIVATIONS
 from chainrule.orders.order import Remainder
 
 #: Seconds of each unit that a time may end in.
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: Bytes of the least bound: with less there is nothing to gain.
+LEAST_MEMORY: Final = 16_000_000
 _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "task": names.TASKS,
     "scale": names.SCALES,
@@ -45,6 +48,8 @@ class TrainOptions:
     drop: tuple[str, ...]
     column: tuple[str, ...]
     scale: str
+    memory: int | None
+    spool: Path | None
     hidden: tuple[int, ...]
     activation: str
     loss: str
@@ -94,6 +99,7 @@ def parse_options(given: Mapping[str, Any]) -> TrainOptions:
         _check_known(name, given[name], known)
     values = {name: given[name] for name in TrainOptions.__dataclass_fields__}
     values["hidden"] = _sizes(given["hidden"])
+    values["memory"] = _memory(given["memory"])
     values["drop"] = _parts(given["drop"])
     values["column"] = _rules(given["column"] or ())
     values["metric"] = tuple(
@@ -209,6 +215,15 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _memory(text: str | None) -> int | None:
+    """A bound in bytes."""
+    if text is None:
+        return None
+    size = parse_size(text) or 0
+    _check("memory", text, size >= LEAST_MEMORY, "a size from 16MB, such as 500MB or 2GB")
+    return size
 
 
 def _check_known(name: str, value: str, known: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from chainrule.cli.job import Clock, Job, read_and_prepare
+from chainrule.cli.job import Clock, Job, Say, nothing, read_and_prepare
 from chainrule.cli.options import TrainOptions, spelled_option
 from chainrule.cli.setup import Setup
 from chainrule.cli.source import Source, is_example
@@ -23,13 +23,13 @@ from chainrule.training.order import Cursor, Place
 FREE: Final = frozenset(
     {
         "data", "threads", "out", "resume", "max_time", "keep", "checkpoint_every", "tensorboard",
-        "diagnose", "profile",
+        "diagnose", "profile", "spool",
     }
 )  # fmt: skip
 #: Of those, what holds for one command alone and is not remembered.
 _ONCE: Final = frozenset({"data", "threads", "out", "resume", "max_time"})
 #: Of the options that are stored as text, those that are paths.
-_PATHS: Final = ("tensorboard",)
+_PATHS: Final = ("tensorboard", "spool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,13 @@ class Kept:
         )
 
 
-def resumed_job(options: TrainOptions, explicit: frozenset[str]) -> Job:
+def resumed_job(options: TrainOptions, explicit: frozenset[str], say: Say = nothing) -> Job:
     """The job of a run that continues in ``options.out``.
 
     Args:
         options: those that are given, and defaults for all others.
         explicit: the names of those that are given.
+        say: shows a line about what takes long.
 
     Raises:
         RunError: it is complete, was begun with other options or another table, or is no run.
@@ -112,13 +113,13 @@ def resumed_job(options: TrainOptions, explicit: frozenset[str]) -> Job:
     stored = _stored_options(kept.options, options, explicit)
     if "data" not in explicit:
         stored = replace(stored, data=kept.table())
-    source, prepared = read_and_prepare(stored, clock)
+    source, prepared, rows = read_and_prepare(stored, kept.path, clock, say)
     _check_same_table(kept, source, prepared)
     setup = replace(Setup.from_json(kept.setup), threads=options.threads)
     begun = setup.epochs if more else 0
     if more:
         stored, setup = replace(stored, epochs=more), _longer(setup, more, prepared)
-    return Job(stored, source, prepared, setup, kept.path, True, clock, begun)
+    return Job(stored, source, prepared, setup, kept.path, True, clock, begun, rows)
 
 
 def _more_epochs(kept: Kept, options: TrainOptions, explicit: frozenset[str]) -> int:

@@ -168,13 +168,18 @@ class Setup:
             raise RunError(f"config.json is damaged: {error!r}") from error
 
 
-def choose(options: TrainOptions, prepared: Prepared) -> Setup:
+def choose(options: TrainOptions, prepared: Prepared, rows: int = 0) -> Setup:
     """The setup for a table, but for an automatic learning rate: see ``rates``.
+
+    Args:
+        options: what is asked for.
+        prepared: the table, or a sample of it.
+        rows: to train on, where the prepared ones are a sample.
 
     Raises:
         OptionError: the loss does not fit the target, or an option does not fit the table.
     """
-    target, rows = prepared.schema.target, len(prepared.train)
+    target, rows = prepared.schema.target, rows or len(prepared.train)
     terms = terms_of(options.loss, options.quantile, target, prepared.train.y)
     for part in (prepared.train, prepared.validation, prepared.test):
         check_values(terms.loss, target, part.y)

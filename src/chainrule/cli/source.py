@@ -62,7 +62,7 @@ def load(data: str, text: Collection[str] = ()) -> Source:
             data, example.path, example.table, sha256_of([example.path]), _since(start), *more
         )
     table, files = read_table(path, text), as_paths(path)
-    return Source(_stem(files[0]), path, table, sha256_of(files), _since(start))
+    return Source(stem(files[0]), path, table, sha256_of(files), _since(start))
 
 
 def _load_stdin(text: Collection[str]) -> Source:
@@ -100,7 +100,8 @@ def with_options(source: Source, target: str | None, drop: Collection[str]) -> S
     return replace(source, target=chosen, drop=asked)
 
 
-def _stem(path: Path) -> str:
+def stem(path: Path) -> str:
+    """A file's name up to its first dot."""
     return path.name.split(".")[0] or "table"
 
 

@@ -16,7 +16,7 @@ import chainrule as cr
 from chainrule.cli import closing, report
 from chainrule.cli.announce import for_command_line
 from chainrule.cli.config import asked_toml
-from chainrule.cli.job import Job, new_job
+from chainrule.cli.job import Job, new_job, nothing, spooled
 from chainrule.cli.live import Bar
 from chainrule.cli.metrics import epoch_metrics
 from chainrule.cli.options import TrainOptions, default_options, explicit_names, parse_options
@@ -65,8 +65,15 @@ def run_train(options: TrainOptions, view: View, explicit: frozenset[str]) -> No
         InterruptedRunError: Ctrl-C or SIGTERM; the weights so far are in the run folder.
     """
     board = _tensorboard(options)
-    with view.busy("reading and preparing"):
-        job = resumed_job(options, explicit) if options.resume else new_job(options)
+    with view.busy("reading and preparing") as status:
+        say = getattr(status, "update", nothing)
+        job = resumed_job(options, explicit, say) if options.resume else new_job(options, say)
+    with spooled(job):
+        _run_job(job, options, view, board)
+
+
+def _run_job(job: Job, options: TrainOptions, view: View, board: list[Any]) -> None:
+    """Show, descend, score and keep a job."""
     if job.resumes and options.tensorboard is None:
         board = _tensorboard(job.options)
     report.show_table(view.console, job)
@@ -146,7 +153,7 @@ def _trained(job: Job, setup: Setup, callbacks: list[Any], **keep: Any) -> Any:
     return cr.train(
         setup.network(),
         setup.terms.function,
-        data=job.arrays(job.prepared.train, setup),
+        data=job.learned,
         optimizer=setup.descent(),
         batch=setup.batches(),
         epochs=setup.epochs,
@@ -169,7 +176,8 @@ def _score_all(job: Job, run: Any, view: View) -> dict[str, Scores]:
     with job.clock.measure("load scikit-learn"):
         need("sklearn.metrics")
     setup, test = job.setup, job.prepared.test
-    linear = None if setup.is_linear else job.with_rate(setup.linear())
+    alone = setup.is_linear or job.rows is not None  # a second pass over a large table is not made
+    linear = None if alone else job.with_rate(setup.linear())
     model = None
     if linear is not None:
         with job.clock.measure("linear model"):

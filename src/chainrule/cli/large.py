@@ -1,0 +1,114 @@
+"""Tables larger than memory on the command line: when they are streamed, and from where."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from chainrule.cli.options import LEAST_MEMORY
+from chainrule.cli.outcome import OptionError
+from chainrule.cli.source import Source, is_example, stem
+from chainrule.cli.terms import Terms, check_values, network_target
+from chainrule.data.blocks import Blocks, Tell
+from chainrule.data.large import open_sample
+from chainrule.data.prepare import Prepared
+from chainrule.data.spool import Spool
+from chainrule.data.stream import Stream
+from chainrule.errors import ChainruleError
+from chainrule.machine.memory import available_memory, shown_size
+
+#: A table that is trained on as a whole takes so many times its size: read, split and encoded.
+_TIMES: Final = 4
+#: What of the memory is then taken, and the size from which files are looked at.
+_TAKEN: Final = 0.5
+_LARGE: Final = 64 << 20
+#: Seconds between two words about a pass.
+_OFTEN: Final = 0.2
+
+
+def memory_for(data: str) -> int | None:
+    """The bound with which a file is streamed by itself: None where its table fits into memory."""
+    path = Path(data)
+    if is_example(data) or not path.is_file() or path.stat().st_size < _LARGE:
+        return None
+    try:
+        size = Blocks.open(path).size
+    except ChainruleError:  # said where the file is read
+        return None
+    free = available_memory()
+    if free is None or _TIMES * size <= free:
+        return None
+    return max(LEAST_MEMORY, int(free * _TAKEN) // 1_000_000 * 1_000_000)
+
+
+def load_large(
+    data: str, folder: Path, memory: int, seed: int, text: tuple[str, ...], tell: Tell
+) -> tuple[Source, Spool]:
+    """DATA as a source whose table is a sample, and its spool.
+
+    Raises:
+        OptionError: DATA is an example. DataError: the file cannot be read in blocks.
+    """
+    if is_example(data):
+        raise OptionError(f"--memory: the example {data} fits into memory", "leave --memory out")
+    start, path = time.perf_counter(), Path(data)
+    spool = open_sample(path, folder, memory, seed, text, tell)
+    digest = f"sampled {spool.blocks.digest()}"
+    seconds = time.perf_counter() - start
+    return Source(stem(path), path, spool.sample.table, digest, seconds), spool
+
+
+def rows_of(
+    spool: Spool, prepared: Prepared, terms: Terms, memory: int, tell: Tell
+) -> tuple[Stream, Prepared]:
+    """The rows to train on, and the prepared table with what has been left out.
+
+    Raises:
+        ChainruleError: a row cannot be encoded, a target means nothing to the loss, or the disk
+            is too small.
+    """
+    schema = prepared.schema
+
+    def y_of(y: NDArray[Any]) -> NDArray[Any]:
+        check_values(terms.loss, schema.target, y)
+        return network_target(terms, schema.target, y)
+
+    stream = spool.stream(schema, prepared.train, y_of, memory, tell)
+    note = f"training reads {stream.rows:,} rows in windows, within {shown_size(memory)}"
+    return stream, replace(prepared, notes=(*prepared.notes, *spool.notes, note))
+
+
+def remove(folder: Path) -> None:
+    """Delete a spool that was made for one run."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Told:
+    """Says how far a pass over a file is, with its rate and the time left.
+
+    Args:
+        say: shows a line.
+        what: is done.
+        size: of the file, in bytes.
+    """
+
+    def __init__(self, say: Callable[[str], object], what: str, size: int) -> None:
+        self._say, self._what, self._size = say, what, size
+        self._start = self._said = time.perf_counter()
+
+    def __call__(self, share: float) -> None:
+        """``share`` of the file is done."""
+        now = time.perf_counter()
+        if now - self._said < _OFTEN or not share:
+            return
+        self._said = now
+        passed = now - self._start
+        rate = shown_size(share * self._size / passed)
+        left = passed * (1 - share) / share
+        self._say(f"{self._what}: {share:.0%}, {rate}/s, {left:.0f} s left")
