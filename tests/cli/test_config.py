@@ -19,6 +19,7 @@ VALUES = {
     "batch_schedule": "doubling", "order": "once", "remainder": "smaller", "seed": 7,
     "threads": 2, "epochs": 9, "patience": 4, "max_time": "1.5h", "on_nan": "skip",
     "metric": ["rmse", "mae"], "record": "gradient_norm,update_ratio", "tensorboard": "board",
+    "spool": "encoded",
     "diagnose": True, "profile": True, "out": "runs/x", "resume": True, "keep": 5,
     "checkpoint_every": "10s", "json": True, "quiet": True, "verbose": True,
 }  # fmt: skip

@@ -155,6 +155,7 @@ def predict(
     out: a.Predictions = None,
     only: a.Only = False,
     id: a.Id = None,  # the option is called --id
+    memory: a.Memory = None,
     json: a.Json = False,
     quiet: a.Quiet = False,
     verbose: a.Verbose = False,
@@ -170,7 +171,7 @@ def predict(
     from chainrule.cli.predict import PredictOptions, run_predict
     from chainrule.cli.view import View
 
-    options = PredictOptions(run, data, out, only, id or ())
+    options = PredictOptions(run, data, out, only, id or (), memory)
     run_predict(options, View.of(json, quiet, verbose))
 
 
@@ -178,6 +179,7 @@ def predict(
 def evaluate(
     run: a.Run,
     data: a.Piped,
+    memory: a.Memory = None,
     json: a.Json = False,
     quiet: a.Quiet = False,
     verbose: a.Verbose = False,
@@ -192,7 +194,7 @@ def evaluate(
     from chainrule.cli.evaluate import run_evaluate
     from chainrule.cli.view import View
 
-    run_evaluate(run, data, View.of(json, quiet, verbose))
+    run_evaluate(run, data, memory, View.of(json, quiet, verbose))
 
 
 @app.command()

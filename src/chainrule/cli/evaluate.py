@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule.cli.job import Clock
+from chainrule.cli.job import Clock, nothing
+from chainrule.cli.large import Told, bound_for, rows_to_score, size_of
 from chainrule.cli.layout import section
 from chainrule.cli.report import score_table
 from chainrule.cli.scores import Scores, baseline, baseline_words, metrics_of, score
@@ -17,19 +18,25 @@ from chainrule.data.prepare import held_out, with_target
 from chainrule.data.words import count
 
 
-def run_evaluate(run: Path, data: str, view: View) -> None:
+def run_evaluate(run: Path, data: str, memory: str | None, view: View) -> None:
     """Score the run on the rows whose target is known, and show it or print it as JSON.
 
     Raises:
         ChainruleError: the run or the table cannot be used.
     """
     clock = Clock()
-    with view.busy("scoring"):
+    with view.busy("scoring") as status:
         with clock.measure("open the run"):
             trained = Trained.open(run)
-        source = load(data, trained.schema.text_columns())
-        clock.add("read", source.seconds)
-        table, notes = _rows(trained, source)
+        bound = bound_for(data, memory, trained)
+        if bound is None:
+            source = load(data, trained.schema.text_columns())
+            clock.add("read", source.seconds)
+            table, notes = _rows(trained, source)
+        else:
+            with clock.measure("read"):
+                tell = Told(getattr(status, "update", nothing), "reading", size_of(data))
+                table, notes = rows_to_score(trained, data, bound, tell)
         with clock.measure("score"):
             scores = _scores(trained, table)
     _show(view, trained, table, notes, scores)

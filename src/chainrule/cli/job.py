@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from chainrule.cli import names
-from chainrule.cli.large import Told, load_large, memory_for, remove, rows_of
+from chainrule.cli.large import (
+    Told,
+    by_itself,
+    check_streamed,
+    load_large,
+    memory_for,
+    remove,
+    rows_of,
+    size_of,
+)
 from chainrule.cli.metrics import resolved
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.rates import with_rate
@@ -109,7 +118,11 @@ class Job:
     def config(self) -> dict[str, object]:
         """What the run folder keeps as its configuration."""
         options = {name: getattr(self.options, name) for name in TrainOptions.__dataclass_fields__}
-        data = {"path": str(self.source.path.absolute()), "sha256": self.source.sha256}
+        data: dict[str, object] = {"path": str(self.source.path.absolute())}
+        data["sha256"] = self.source.sha256
+        if self.rows:
+            data["sample"] = str(self.rows.spool.sample.bound)
+            data["memory"] = self.options.memory
         return {
             "data": {"name": self.source.name, "rows": self.prepared.rows, **data},
             "options": {**options, "target": self.prepared.schema.target.name},
@@ -131,13 +144,19 @@ def new_job(options: TrainOptions, say: Say = nothing) -> Job:
     if options.out is not None:
         check_free(options.out)
     clock = Clock()
-    options = replace(options, memory=options.memory or memory_for(options.data))
+    asked = options
+    if options.memory is None:
+        options = replace(options, memory=memory_for(options.data))
+    if options.memory is not None:
+        check_streamed(options)
     out = options.out or _next_free(Path("runs"), stem(Path(options.data)))
     with _undone(options, out):
         source, prepared, rows = read_and_prepare(options, out, clock, say)
         setup = choose(options, prepared, rows.stream.rows if rows else 0)
         if options.metric:
             resolved(options.metric, setup.terms)
+    if options.memory is not None and asked.memory is None:
+        source = replace(source, notes=(*source.notes, by_itself(options.memory)))
     return Job(options, source, prepared, setup, out, False, clock, rows=rows)
 
 
@@ -163,7 +182,7 @@ def _large(
     """The same of a table that is larger than memory."""
     assert options.memory is not None
     memory, folder = options.memory, spool_of(options, out)
-    size = Path(options.data).stat().st_size if Path(options.data).exists() else 0
+    size = size_of(options.data)
     first, second = Told(say, "drawing a sample", size), Told(say, "encoding", size)
     source, spool = load_large(options.data, folder, memory, options.seed, text, first)
     source = with_options(source, options.target, options.drop)

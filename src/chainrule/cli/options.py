@@ -99,7 +99,7 @@ def parse_options(given: Mapping[str, Any]) -> TrainOptions:
         _check_known(name, given[name], known)
     values = {name: given[name] for name in TrainOptions.__dataclass_fields__}
     values["hidden"] = _sizes(given["hidden"])
-    values["memory"] = _memory(given["memory"])
+    values["memory"] = checked_memory(given["memory"])
     values["drop"] = _parts(given["drop"])
     values["column"] = _rules(given["column"] or ())
     values["metric"] = tuple(
@@ -217,8 +217,12 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _memory(text: str | None) -> int | None:
-    """A bound in bytes."""
+def checked_memory(text: str | None) -> int | None:
+    """The option --memory in bytes.
+
+    Raises:
+        OptionError: it is no size, or too small.
+    """
     if text is None:
         return None
     size = parse_size(text) or 0

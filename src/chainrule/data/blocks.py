@@ -24,7 +24,7 @@ from chainrule.data.formats import (
 from chainrule.data.names import safe_names
 from chainrule.data.packed import reading, unpacked_name
 from chainrule.data.row_files import RowFile, RowReader, digest_of
-from chainrule.data.text_blocks import text_blocks
+from chainrule.data.text_blocks import TypesChanged, text_blocks
 from chainrule.data.text_stream import TextFile
 from chainrule.errors import DataError
 
@@ -111,6 +111,18 @@ class Blocks:
     def retyped(self, types: dict[str, Any]) -> Blocks:
         """The same with other types."""
         return replace(self, types=types)
+
+    def settled(self) -> Blocks:
+        """The same with types that hold to the end of the file, by one pass over a text."""
+        settled = self
+        while self.format == "text":
+            try:
+                for _ in settled.tables():
+                    pass
+                break
+            except TypesChanged as change:
+                settled = settled.retyped(change.types)
+        return settled
 
     def _tables(self) -> Iterator[tuple[Table, float]]:
         if self.format == "text":

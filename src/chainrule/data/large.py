@@ -91,7 +91,7 @@ def prepare_large(
     table = spool.sample.table
     made = prepare(table, target, task=task, drop=drop, seed=seed, **rules)
     total, drawn = spool.sample.rows, table.num_rows
-    note = f"larger than memory: columns and scores from a sample of {drawn:,} of {total:,} rows"
+    note = f"columns and scores are of a sample of {drawn:,} of {total:,} rows"
     return replace(made, rows=total, notes=(*made.notes, note))
 
 

@@ -16,6 +16,8 @@ from chainrule.errors import DataError
 
 #: The random stream that samples are drawn from; see ``training.keys`` for the others.
 SAMPLE_STREAM: Final = 5
+#: Above every draw but the very last number.
+ALL: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,8 +54,9 @@ class Sample:
 
 
 def draw_sample(
-    blocks: Blocks, most: int, most_bytes: int, seed: int, tell: Tell = silent
-) -> Sample:
+    blocks: Blocks, most: int, most_bytes: int, seed: int, tell: Tell = silent,
+    bound: int = ALL,
+) -> Sample:  # fmt: skip
     """Draw so many rows at random, all rows where there are fewer; by one pass over the file.
 
     Args:
@@ -62,19 +65,20 @@ def draw_sample(
         most_bytes: of the sample, at most.
         seed: the same seed draws the same rows.
         tell: told how far it is.
+        bound: only rows whose draws are below it: of an earlier sample, its own rows.
 
     Raises:
         DataError: the file is damaged or has no rows.
     """
     while True:
         try:
-            return _drawn(blocks, most, most_bytes, seed, tell)
+            return _drawn(blocks, most, most_bytes, seed, tell, bound)
         except TypesChanged as change:
             blocks = blocks.retyped(change.types)
 
 
-def _drawn(blocks: Blocks, most: int, most_bytes: int, seed: int, tell: Tell) -> Sample:
-    pa, bound, row = need("pyarrow"), (1 << 64) - 1, 0
+def _drawn(blocks: Blocks, most: int, most_bytes: int, seed: int, tell: Tell, bound: int) -> Sample:
+    pa, row = need("pyarrow"), 0
     kept: list[Table] = []
     drawn: list[NDArray[np.uint64]] = []
     for table in blocks.tables(tell):

@@ -135,7 +135,7 @@ class Spool:
                 part = table.slice(first, each).filter(pa.array(inside))
                 known = _known(schema.target, part, left)
                 if len(known):
-                    with _named(self.blocks.path, row + first, row + first + len(inside)):
+                    with in_rows(self.blocks.path, row + first, row + first + len(inside)):
                         target = schema.target.values(known[schema.target.name])
                         yield schema.encode(known), target
             row += table.num_rows
@@ -157,7 +157,7 @@ def _known(target: Target, table: Table, left: dict[str, int]) -> Table:
 
 
 @contextmanager
-def _named(path: Path, first: int, last: int) -> Iterator[None]:
+def in_rows(path: Path, first: int, last: int) -> Iterator[None]:
     """Say where in the file a row is that cannot be encoded."""
     try:
         yield
