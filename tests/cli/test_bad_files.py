@@ -39,7 +39,7 @@ def test_several_files_train_one_run_and_it_finds_them_again(chainrule, tmp_path
 
 
 def test_a_value_with_an_escape_sequence_is_not_sent_to_the_terminal(chainrule, tmp_path):
-    rows = "".join(f"{i % 9}.5,{'pq'[i % 2]}\x1b[31m,{i % 2}\n" for i in range(60))
-    path = write(tmp_path, "t.csv", f"a,b,y\n{rows}")
+    rows = "".join(f"{i % 9}.5,{'pq'[i % 2]}\x1b[31m,\x1b[1m,{i % 2}\n" for i in range(60))
+    path = write(tmp_path, "t.csv", f"a,b,c,y\n{rows}")
     options = ("--epochs", 1, "--hidden", 4, "--learning-rate", 0.01, "-o", tmp_path / "run")
     assert "\x1b" not in chainrule("train", path, "-t", "y", *options).stdout

@@ -22,7 +22,7 @@ from chainrule.data.number import Number
 from chainrule.data.schema import Schema
 from chainrule.data.target import Target
 from chainrule.data.values import spelled
-from chainrule.data.words import count, listed
+from chainrule.data.words import count, listed, printable
 from chainrule.losses import LOSSES
 from chainrule.nn import count_parameters
 
@@ -165,7 +165,7 @@ def _columns(used: Sequence[Column]) -> Table:
         table.add_column(name, ratio=share, overflow="fold", no_wrap=share is None)
     for column in used[:MOST_COLUMNS]:
         cells = (column.name, _kind(column), column.found, column.treatment)
-        table.add_row("", *(Text(cell) for cell in cells))
+        table.add_row("", *(Text(printable(cell)) for cell in cells))
     rest = len(used) - MOST_COLUMNS
     if rest > 0:
         more = (f"and {rest:,} more", "", "", "all of them are in schema.json")
@@ -183,4 +183,6 @@ def _left_out(schema: Schema) -> list[str]:
     for column in schema.columns:
         if isinstance(column, Dropped):
             by_reason.setdefault(column.reason, []).append(column.name)
-    return [f"{listed(names, 12)}: {reason}" for reason, names in by_reason.items()]
+    lines = [f"{listed(names, 12)}: {printable(why)}" for why, names in by_reason.items()]
+    rest = len(lines) - MOST_COLUMNS
+    return [*lines[:MOST_COLUMNS], *([f"and for {rest:,} more reasons"] if rest > 0 else [])]

@@ -13,8 +13,9 @@ import numpy as np
 
 from chainrule.errors import RunError
 
-#: Bytes of the largest JSON file: what is parsed may take thirty times as much memory.
-LARGEST: Final = 1 << 24
+#: Bytes of the largest JSON file: the schema of 150,000 columns. What is parsed may take many times
+#: as much memory.
+LARGEST: Final = 1 << 26
 #: The key of a float that JSON has no word for: its 64 bits in hexadecimal.
 _BITS: Final = "float64"
 _SEAL: Final = "sha256"
