@@ -46,12 +46,36 @@ def test_decimal_commas_are_read_where_the_delimiter_is_none(tmp_path):
     assert read_table(write(tmp_path, "t.csv", text)).equals(TABLE)
 
 
-@pytest.mark.parametrize("value", ["1.234,5", "1 234", "12%", "1,234"])
-def test_a_decorated_number_makes_its_column_text(tmp_path, value):
-    rows = "".join(f"{i},{i}\n" for i in range(9))
-    table = read_table(write(tmp_path, "t.csv", f'a,y\n"{value}",1\n{rows}'))
-    assert table.schema.types == [pa.string(), pa.int64()]
-    assert table["a"][0].as_py() == value
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1,234", "56", "1,000,000"], [1234, 56, 1000000]),
+        (["1 234.5", "", "-7"], [1234.5, None, -7.0]),
+        (["1\u00a0234", "\u22125"], [1234, -5]),
+        (["12%", "0.5 %", "NA"], [12.0, 0.5, None]),
+        (["$5", "-$1,000.25"], [5.0, -1000.25]),
+        (["3 €", "4 €"], [3, 4]),
+        (["12%", "5"], None),
+        (["12%", "$5"], None),
+        (["1,234", "1 234"], None),
+        (["1,23", "5"], None),
+        (["007 123"], None),
+        (["12%", "much"], None),
+    ],
+    ids=str,
+)
+def test_a_text_column_of_numbers_in_one_spelling_is_numbers(tmp_path, texts, values):
+    rows = "".join(f'{i},"{text}"\n' for i, text in enumerate(texts))
+    path = write(tmp_path, "t.csv", f"i,a\n{rows}")
+    table = read_table(path)
+    assert table["a"].to_pylist() == (values or texts)
+    assert pa.types.is_string(table.schema.field("a").type) == (values is None)
+    assert pa.types.is_string(read_table(path, text=["a"]).schema.field("a").type)
+
+
+def test_thousands_are_points_where_decimals_are_commas(tmp_path):
+    table = read_table(write(tmp_path, "t.csv", "a;b\n1.234,5;0,5\n7;1,5\n"))
+    assert table.to_pydict() == {"a": [1234.5, 7.0], "b": [0.5, 1.5]}
 
 
 def test_missing_values_with_blanks_are_missing(tmp_path):

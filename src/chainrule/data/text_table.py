@@ -13,6 +13,7 @@ from typing import Any
 from chainrule.data.extras import Table, need
 from chainrule.data.formats import check_magic
 from chainrule.data.header import Header, header_size, read_header
+from chainrule.data.numerals import with_numbers
 from chainrule.data.text_stream import BLOCK, CheckedText, LinesInQuotesError, TextFile
 from chainrule.data.words import count, printable
 from chainrule.errors import DataError
@@ -54,8 +55,8 @@ def read_text_table(file: TextFile, delimiter: str, text: Collection[str] = ()) 
         DataError: it is empty, or no table.
     """
     begun = begin(file, delimiter, text)
-    table = _read(file, begun)
-    return tidied(file, begun.header, table)
+    table = tidied(file, begun.header, _read(file, begun))
+    return with_numbers(table, set(text), begun.header.decimal)
 
 
 def begin(file: TextFile, delimiter: str, text: Collection[str] = ()) -> Beginning:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.extras import ArrowColumn, need
+from chainrule.data.numerals import parse_numeral
 from chainrule.errors import DataError
 
 
@@ -141,7 +142,8 @@ def _parsed(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return math.nan
+        written = parse_numeral(text)
+        return written[0] if written else math.nan
 
 
 def _is_blank(text: str) -> bool:
