@@ -12,6 +12,7 @@ from rich.console import Console
 
 from chainrule import __version__
 from chainrule.cli.announce import for_command_line
+from chainrule.cli.checks import to_json
 from chainrule.cli.job import Job
 from chainrule.cli.layout import LABEL, section
 from chainrule.cli.live import duration, short
@@ -202,6 +203,7 @@ def result(job: Job, run: Any, test: Mapping[str, Scores] | None) -> dict[str, o
         "run": str(job.out),
         **job.config(),
         "notes": [*job.source.notes, *prepared.notes],
+        "checks": to_json(job.checks),
         "rows": {
             "training": len(prepared.train),
             "validation": len(prepared.validation),

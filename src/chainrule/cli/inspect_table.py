@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from chainrule.cli import checks
 from chainrule.cli.layout import section
 from chainrule.cli.report import MOST_COLUMNS, spread
 from chainrule.cli.source import Source, load
 from chainrule.cli.view import View
+from chainrule.data.checks.front import preflight, scope
 from chainrule.data.extras import ArrowColumn, Table
-from chainrule.data.infer import fit_column
+from chainrule.data.infer import How, fit_column
 from chainrule.data.prepare import check_names, with_target
 from chainrule.data.target import Target, find_target
 from chainrule.data.values import present
@@ -34,10 +36,16 @@ def inspect_a_table(data: str, target: str | None, view: View) -> None:
         found = None if asked is None else _target(source.table, asked)
         most = None if view.json else MOST_COLUMNS
         columns = [_column(source, name) for name in source.table.column_names[:most]]
+    with view.busy("checking the table"):
+        findings = [] if found is None else preflight(source.table, found.name, drop=source.drop)
     _show(view.console, source, columns, found)
+    if found is not None:
+        size = (source.table.num_rows, source.table.num_columns)
+        checks.show_all(view.console, findings, scope(*size))
     view.result(
         {
             "data": data, "path": str(source.path), "sha256": source.sha256,
+            "checks": checks.to_json(findings),
             "rows": source.table.num_rows, "columns": columns, "notes": list(source.notes),
             "target": None if found is None else {
                 "name": found.name, "task": found.task, "reason": found.reason,
@@ -67,7 +75,7 @@ def _column(source: Source, name: str) -> dict[str, Any]:
     if name in source.drop:
         return {**found, "kind": "dropped", "found": "", "treatment": source.drop[name]}
     try:
-        fitted = fit_column(name, column)
+        fitted = fit_column(name, column, how=How("auto", embed=True))
     except DataError as error:
         return {**found, "kind": "wrong", "found": "", "treatment": error.message}
     return {**found, "kind": fitted.kind, "found": fitted.found, "treatment": fitted.treatment}

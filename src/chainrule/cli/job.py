@@ -26,6 +26,8 @@ from chainrule.cli.rates import with_rate
 from chainrule.cli.setup import Setup, choose
 from chainrule.cli.source import Source, load, stem, with_options
 from chainrule.cli.terms import network_target, terms_of
+from chainrule.data.checks.finding import Finding
+from chainrule.data.checks.front import preflight
 from chainrule.data.extras import need
 from chainrule.data.infer import KEPT_AS_TEXT
 from chainrule.data.large import prepare_large
@@ -84,6 +86,7 @@ class Job:
         resumes: whether the run is there already and continues.
         begun: epochs that the run had before it was given more; 0 where it was not.
         rows: of a table that is larger than memory; ``prepared`` is a sample then.
+        checks: what the pre-flight check of the table found; none of a run that continues.
     """
 
     options: TrainOptions
@@ -95,6 +98,7 @@ class Job:
     clock: Clock
     begun: int = 0
     rows: LargeRows | None = None
+    checks: tuple[Finding, ...] = ()
 
     @property
     def learned(self) -> Any:
@@ -157,7 +161,9 @@ def new_job(options: TrainOptions, say: Say = nothing) -> Job:
             resolved(options.metric, setup.terms)
     if options.memory is not None and asked.memory is None:
         source = replace(source, notes=(*source.notes, by_itself(options.memory)))
-    return Job(options, source, prepared, setup, out, False, clock, rows=rows)
+    with clock.measure("check"):
+        found = preflight(source.table, prepared.schema.target.name, prepared=prepared)
+    return Job(options, source, prepared, setup, out, False, clock, rows=rows, checks=tuple(found))
 
 
 def read_and_prepare(

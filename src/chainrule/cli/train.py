@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 import chainrule as cr
-from chainrule.cli import closing, report
+from chainrule.cli import checks, closing, report
 from chainrule.cli.announce import for_command_line
 from chainrule.cli.config import asked_toml
 from chainrule.cli.job import Job, new_job, nothing, spooled
@@ -77,6 +77,7 @@ def _run_job(job: Job, options: TrainOptions, view: View, board: list[Any]) -> N
     if job.resumes and options.tensorboard is None:
         board = _tensorboard(job.options)
     report.show_table(view.console, job)
+    checks.show_short(view.console, job.checks, job.options.data, job.prepared.schema.target.name)
     if not job.resumes:
         with view.busy("trying learning rates"):
             job = replace(job, setup=job.with_rate(job.setup))

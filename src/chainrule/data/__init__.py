@@ -1,5 +1,7 @@
 """Tables: read them, find out what their columns are, and encode them for a network."""
 
+from chainrule.data.checks.finding import Finding
+from chainrule.data.checks.front import preflight
 from chainrule.data.columns import Columns
 from chainrule.data.examples import EXAMPLES, Example, flights
 from chainrule.data.foreign import as_table
@@ -14,6 +16,7 @@ __all__ = [
     "EXAMPLES",
     "Columns",
     "Example",
+    "Finding",
     "LargeTable",
     "Part",
     "Prepared",
@@ -24,6 +27,7 @@ __all__ = [
     "encode_part",
     "flights",
     "held_out",
+    "preflight",
     "prepare",
     "read_table",
     "stream",

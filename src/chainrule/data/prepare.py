@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.data.columns import NONE, Columns
 from chainrule.data.extras import Table, need
 from chainrule.data.schema import Schema
-from chainrule.data.split import Rows, split_rows
+from chainrule.data.split import Rows, Split, split_rows
 from chainrule.data.target import find_target
 from chainrule.data.values import numbers, present
 from chainrule.data.words import count, did_you_mean
@@ -39,7 +39,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A table ready for training."""
+    """A table ready for training.
+
+    Fields:
+        rows: of the table.
+        notes: what was dropped, in words.
+        split: the rule by which the rows were parted, in words.
+        places: the numbers of the rows of each part, among those whose target is known.
+    """
 
     schema: Schema
     train: Part
@@ -48,6 +55,7 @@ class Prepared:
     rows: int
     notes: tuple[str, ...]
     split: str
+    places: Split
 
 
 def prepare(
@@ -100,6 +108,7 @@ def prepare(
         rows=table.num_rows,
         notes=tuple(notes),
         split=split.rule,
+        places=split,
     )
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with a table, said before anything is trained on it."""
