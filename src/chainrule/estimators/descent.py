@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.compiler.native.limits import available
 from chainrule.compiler.native.threads import choose
 from chainrule.estimators.pacing import Batches
 from chainrule.estimators.programs import step_pool
@@ -22,13 +23,10 @@ from chainrule.estimators.solvers import Memory, solver_of
 from chainrule.evaluation.examples import Examples
 from chainrule.tracing.trees import flatten
 from chainrule.training.keys import noise_keys
+from chainrule.training.pace import Pace, pace
 from chainrule.training.run import Progress
 from chainrule.training.step import Step, carry, evaluated
 
-#: Seconds of one native call: Ctrl-C is answered in between.
-_CHUNK: Final = 0.1
-#: Steps of the first native call, before it is known how long one takes.
-_FIRST: Final = 64
 #: Bytes of a sparse matrix's rows that are written out at a time.
 _BLOCK: Final = 1 << 23
 
@@ -52,6 +50,8 @@ class Descent:
         self.batches = Batches(model, self.memory, len(rows))
         self.carried = carry(model._params(), self.solver.rule)
         self.seconds = 0.0
+        self._pace: Pace | None = None
+        self._paced = 0
 
     def run(self, epochs: int, incremental: bool) -> None:
         """So many epochs, or fewer where the loss or the score improves no more."""
@@ -129,21 +129,36 @@ class Descent:
         self, step: Step, examples: Examples | None, order: np.ndarray
     ) -> tuple[float, list[np.ndarray]]:
         """All rows once, the last batch smaller; Σ rows · loss, and what was measured of steps."""
-        batch, first, most, total = self.batches.size, 0, _FIRST, 0.0
-        threads = choose(self.model.threads, step.executable.operations(batch))
+        batch, first, total = self.batches.size, 0, 0.0
+        going = self._going(step, batch)
         measured: list[list[np.ndarray]] = []
         while first < len(order):
-            count = min(most, (len(order) - first) // batch)
+            left = (len(order) - first) // batch
+            count = self._bounded(going.steps(left)) if left else 0
             size = batch if count else len(order) - first
             start = perf_counter()
             rows = order[first : first + max(count, 1) * size]
-            outputs = self._steps(step, examples, rows, size, threads)
+            outputs = self._steps(step, examples, rows, size, going.threads)
             total += size * float(np.sum(outputs[0], dtype=np.float64))
             measured.append(outputs)
             first += len(rows)
-            spent = max(perf_counter() - start, 1e-6)
-            most = self._bounded(max(1, int(count * min(8.0, _CHUNK / spent))))
+            if count:
+                going.took(count, perf_counter() - start)
         return total, [np.concatenate(parts) for parts in zip(*measured, strict=True)]
+
+    def _going(self, step: Step, batch: int) -> Pace:
+        """How many steps a native call takes and on how many threads: Ctrl-C is answered between.
+
+        Of threads "None" the faster number, looked for now and then; results have the same bits.
+        """
+        if self._pace is None:
+            asked = self.model.threads
+            guess = choose(asked, step.executable.operations(batch))
+            self._pace, self._paced = pace(asked, guess, available()), batch
+        if batch != self._paced:
+            self._pace.rescale(batch / self._paced)
+            self._paced = batch
+        return self._pace
 
     def _bounded(self, steps: int) -> int:
         """Fewer steps at a time where their rows are written out from a sparse matrix."""
