@@ -170,6 +170,7 @@ STRANGE_FILES: dict[str, tuple[str, str | bytes, list[str]]] = {
     "an escape sequence in a name": ("t.csv", csv("a\x1b[31m,b,y"), ["a [31m", "b", "y"]),
     "years for names": ("t.csv", csv("2019,2020,2021"), ["2019", "2020", "2021"]),
     "a quote in a field": ("t.csv", in_column_a('3" pipe'), ["a", "b", "y"]),
+    "a quote behind another mark": ("t.csv", in_column_a('5;"x'), ["a", "b", "y"]),
     "a field of 3 MB": ("t.csv", in_column_a("x" * 3_000_000), ["a", "b", "y"]),
     "gzip": ("t.csv.gz", GZIP, ["a", "b", "y"]),
     "gzip twice over": ("t.csv.gz", GZIP + gzip.compress(b"1,p,1\n"), ["a", "b", "y"]),

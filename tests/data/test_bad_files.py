@@ -36,7 +36,7 @@ def test_a_strange_file_is_read(tmp_path, case):
     table = read_table(write(tmp_path, name, content))
     assert table.column_names == columns
     assert table.num_rows == 60 + (case == "gzip twice over")
-    if columns == ["a", "b", "y"] and case not in ("a quote in a field", "a field of 3 MB"):
+    if columns == ["a", "b", "y"] and not case.startswith(("a quote", "a field")):
         assert table.schema.types == TABLE.schema.types
         assert table.slice(0, 60).equals(TABLE)
 

@@ -58,20 +58,13 @@ def header_size(head: bytes, delimiters: str = "".join(SEPARATORS)) -> int | Non
     return None
 
 
-def read_header(source: object, head: bytes, size: int, expected: str) -> Header:
-    """How a table is written that begins with ``head``.
-
-    Args:
-        source: the file, for errors.
-        head: its beginning, the first ``size`` bytes of it the header.
-        size: as ``header_size`` gives it for any delimiter.
-        expected: the delimiter that the file's name says.
+def read_header(source: object, head: bytes, delimiter: str) -> Header:
+    """How a table is written that begins with ``head``, in UTF-8 up to the end of its header.
 
     Raises:
-        DataError: the header is not UTF-8, has a name twice, or is a row of numbers.
+        DataError: the header has a name twice, or is a row of numbers.
     """
-    delimiter = _delimiter(head[:size], expected)
-    size = header_size(head, delimiter) or len(head)  # another character begins no quoted field
+    size = header_size(head, delimiter) or len(head)
     raw = _fields(head[:size], delimiter)
     _check_is_header(source, raw)
     names = safe_names(source, raw)
@@ -82,8 +75,13 @@ def read_header(source: object, head: bytes, size: int, expected: str) -> Header
     )  # fmt: skip
 
 
-def _delimiter(line: bytes, expected: str) -> str:
-    """What separates the columns: ``expected``, unless the header has only other separators."""
+def delimiter_of(head: bytes, expected: str) -> str:
+    """What separates the columns: ``expected``, unless the header has only other separators.
+
+    >>> delimiter_of(b"a;b" + bytes([10]) + b"1,5;2,5", ","), delimiter_of(b"a;b,c", ",")
+    (';', ',')
+    """
+    line = head[: header_size(head) or len(head)]
     others = [d for d in SEPARATORS if d.encode() in line]
     return others[0] if others and expected not in others else expected
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.data.extras import Table, need
 from chainrule.data.formats import check_magic
-from chainrule.data.header import Header, header_size, read_header
+from chainrule.data.header import Header, delimiter_of, header_size, read_header
 from chainrule.data.numerals import with_numbers
 from chainrule.data.text_stream import BLOCK, CheckedText, LinesInQuotesError, TextFile
 from chainrule.data.words import count, printable
@@ -65,17 +65,19 @@ def begin(file: TextFile, delimiter: str, text: Collection[str] = ()) -> Beginni
     Raises:
         DataError: it is empty, or no table.
     """
-    with closing(file.open_bytes()) as stream:
-        check_magic(file.source, "text", stream.read(256))
-    head, whole, lines_in_quotes = _head(file)
+    with closing(file.open_bytes()) as bytes:
+        check_magic(file.source, "text", bytes.read(256))
+    with closing(file.open()) as start:
+        delimiter = delimiter_of(start.read(1 << 16), delimiter)
+    head, whole, lines_in_quotes = _head(file, delimiter)
     if not head or head.isspace():
         raise DataError(f"{file.source}: the file is empty")
-    size = header_size(head) or len(head)
+    size = header_size(head, delimiter) or len(head)
     try:
         head[:size].decode()
     except UnicodeDecodeError:
         file.refuse_encoding()
-    header = read_header(file.source, head, size, delimiter)
+    header = read_header(file.source, head, delimiter)
     asked = {raw: need("pyarrow").string() for raw in _raw(header, text)}
     block = min(max(BLOCK, 16 * size), LONGEST_LINE)
     if whole:
@@ -90,19 +92,23 @@ def _raw(header: Header, names: Collection[str]) -> list[str]:
     return [raw for raw, name in zip(header.raw, header.names, strict=True) if name in wanted]
 
 
-def _head(file: TextFile) -> tuple[bytes, bool, bool]:
+def _head(file: TextFile, delimiter: str) -> tuple[bytes, bool, bool]:
     """The first megabyte, more where the header is longer; whether that is all; lines in quotes."""
     head = b""
-    with closing(CheckedText(file, b",;\t|")) as stream:
-        while len(head) < BLOCK or (header_size(head) is None and len(head) < LONGEST_HEADER):
+    with closing(CheckedText(file, delimiter.encode())) as stream:
+        while len(head) < BLOCK or (_has_no_end(head, delimiter) and len(head) < LONGEST_HEADER):
             more = stream.read(BLOCK)
             head += more
             if not more:
                 return head, True, stream.quotes.has_lines
-    if header_size(head) is None:
+    if _has_no_end(head, delimiter):
         megabytes = LONGEST_HEADER >> 20
         raise DataError(f"{file.source}: the first line is longer than {megabytes} MiB")
     return head, False, stream.quotes.has_lines
+
+
+def _has_no_end(head: bytes, delimiter: str) -> bool:
+    return header_size(head, delimiter) is None
 
 
 def _types(
