@@ -117,7 +117,8 @@ class Descent:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")  # noqa: T201
             if self._has_ended(step, first, found) or incremental:
                 return
-        not_converged(epochs)
+        if isinstance(model.solver, str):  # a schedule is meant to be gone through
+            not_converged(epochs)
 
     def _shuffled(self, order: np.ndarray) -> np.ndarray:
         """A fresh permutation of the last one, drawn as scikit-learn draws it."""

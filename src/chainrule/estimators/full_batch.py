@@ -20,6 +20,9 @@ _SCALE_ADVICE: Final = (
     "    https://scikit-learn.org/stable/modules/preprocessing.html"
 )
 
+#: A convex problem is descended until rounding ends it; as scikit-learn's LogisticRegression.
+_TO_THE_END: Final = {"ftol": 64 * np.finfo(np.float64).eps}
+
 
 def fit_lbfgs(model: Any, rows: Rows) -> None:
     """Minimise the objective over all rows; sets the weights, ``loss_`` and ``n_iter_``."""
@@ -31,7 +34,8 @@ def fit_lbfgs(model: Any, rows: Rows) -> None:
         try:
             found = scipy.optimize.minimize(
                 problem, _flat(leaves), method="L-BFGS-B", jac=True,
-                options={"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol},
+                options={"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
+                | ({} if model._network.sizes[1:-1] else _TO_THE_END),
             )  # fmt: skip
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)

@@ -130,7 +130,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         if self.quantiles is not None:
             levels = np.asarray(self.quantiles)
             middle = int(np.argmin(np.abs(levels - 0.5)))
-            return output.reshape(len(output), -1, len(levels))[:, :, middle]
+            return np.sort(output.reshape(len(output), -1, len(levels)), axis=2)[:, :, middle]
         with np.errstate(all="ignore"):
             return self._objective.link(output)
 
