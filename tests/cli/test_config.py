@@ -2,12 +2,17 @@
 
 import json
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from typer.main import get_command_from_info
 
 from chainrule.cli import app
-from chainrule.cli.config import to_toml
+from chainrule.cli.config import read_config, stored_toml, to_toml
+from chainrule.cli.options import TrainOptions, parse_options
+from chainrule.runs.folder import plain
 
 #: For each option of `train`, a value that is not its default; those that exclude others last.
 VALUES = {
@@ -51,6 +56,29 @@ def test_every_option_is_the_same_typed_and_in_a_file(chainrule, tmp_path, name)
     (tmp_path / "train.toml").write_text(said, encoding="utf-8")
     assert chainrule("train", "--config", tmp_path / "train.toml", "--print-config").stdout == said
     assert tomllib.loads(said)[name] == VALUES[name]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(TrainOptions.__dataclass_fields__.keys() - {"out", "resume"})
+)
+def test_every_option_that_a_run_stores_is_written_back_as_it_was(tmp_path, name):
+    """options -> config.json -> TOML -> options is the identity."""
+    (command,) = (c for c in app.app.registered_commands if c.callback is app.train)
+    params = get_command_from_info(command, pretty_exceptions_short=False, rich_markup_mode=None)
+    given = {param.name: param.default for param in params.params}
+    given |= {"data": "a.csv", **WITH.get(name, {}), name: VALUES[name]}
+    if name == "tensorboard":
+        given[name] = Path(VALUES[name])
+    options = parse_options(given)
+    stored = json.loads(
+        json.dumps({n: plain(getattr(options, n)) for n in TrainOptions.__dataclass_fields__})
+    )
+    (tmp_path / "t.toml").write_text(stored_toml(stored, str(options.data), params.params))
+    read = read_config(tmp_path / "t.toml", app.train)
+    if read.get("tensorboard"):
+        read["tensorboard"] = Path(read["tensorboard"])
+    defaults = {param.name: param.default for param in params.params}
+    assert parse_options({**defaults, **read}) == replace(options, out=None, resume=False)
 
 
 def test_a_file_may_hold_numbers_lists_and_hyphens(chainrule, tmp_path):
