@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from chainrule.cli.large import SAMPLED, digest_of
 from chainrule.cli.layout import LABEL, section, table_of
 from chainrule.cli.live import duration
 from chainrule.cli.report import descent_lines, network_words, score_table, show_columns
@@ -17,6 +18,7 @@ from chainrule.cli.scores import metrics_of
 from chainrule.cli.setup import Setup
 from chainrule.cli.source import is_example, sha256_of
 from chainrule.cli.view import View
+from chainrule.data.blocks import Blocks
 from chainrule.data.files import as_paths, is_there
 from chainrule.data.schema import Schema
 from chainrule.data.words import count, listed
@@ -115,12 +117,15 @@ def _whereabouts(path: Path, sha256: str) -> str:
     if not is_there(path):
         return "it is not there any more: --data FILE names it where it lies now"
     try:
-        files = as_paths(path)
-        if sum(file.stat().st_size for file in files) > _READ:
-            return "it is there"
-        same = sha256_of(files) == sha256
-    except OSError as error:
-        return f"it cannot be read: {error.strerror or error}"
+        if sha256.startswith(SAMPLED):
+            same = digest_of(Blocks.open(path)) == sha256
+        else:
+            files = as_paths(path)
+            if sum(file.stat().st_size for file in files) > _READ:
+                return "it is there"
+            same = sha256_of(files) == sha256
+    except (OSError, DataError) as error:
+        return f"it cannot be read: {getattr(error, 'strerror', None) or error}"
     return "it is there, unchanged" if same else "it is there, and has changed since"
 
 

@@ -26,6 +26,8 @@ from chainrule.data.stream import Stream
 from chainrule.errors import ChainruleError
 from chainrule.machine.memory import available_memory, shown_size
 
+#: What a checksum begins with that is not of all bytes.
+SAMPLED: Final = "sampled "
 #: A table that is trained on as a whole takes so many times its size: read, split and encoded.
 _TIMES: Final = 4
 #: What of the memory is then taken, and the size from which files are looked at.
@@ -141,7 +143,7 @@ def rows_to_score(trained: Trained, data: str, memory: int, tell: Tell) -> tuple
 
 def digest_of(blocks: Blocks) -> str:
     """What stands for the checksum of a file that is too large to read for it."""
-    return f"sampled {blocks.digest()}"
+    return f"{SAMPLED}{blocks.digest()}"
 
 
 def bound_for(data: str, asked: str | None, trained: Trained) -> int | None:

@@ -129,7 +129,7 @@ class Columns:
         gone = [column.name for column in self.used if column.name not in names]
         if gone:
             raise DataError(
-                f"the table lacks {listed([repr(name) for name in gone])}, used in training",
+                f"the table lacks {listed([repr(name) for name in gone], 40)}, used in training",
                 hint=did_you_mean(gone[0], table.column_names),
             )
 
