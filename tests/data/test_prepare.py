@@ -169,3 +169,21 @@ def test_an_infinite_target_is_refused(mixed):
     table = mixed.append_column("y", pa.array([np.inf, *np.arange(199.0).tolist()]))
     with pytest.raises(DataError, match="column 'y', row 1"):
         prepare(table, "y")
+
+
+def test_a_length_of_time_is_learned_in_seconds():
+    import datetime as dt
+
+    target, column = target_of([dt.timedelta(hours=k) for k in range(1, 21)])
+    assert (target.task, target.reason) == (
+        "regression", "the target is a length of time, in seconds",
+    )  # fmt: skip
+    np.testing.assert_array_equal(target.values(column)[:2], [3600.0, 7200.0])
+    with pytest.raises(DataError, match="a length of time, which has no classes"):
+        find_target("y", column, "classification")
+
+
+@pytest.mark.parametrize("values", [[[1]] * 20, [b"x"] * 20, [{"a": 1}] * 20])
+def test_a_target_of_a_kind_that_is_not_learned_is_refused(values):
+    with pytest.raises(DataError, match=r"'y' is of type .*, which is not learned"):
+        target_of(values)

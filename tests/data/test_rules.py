@@ -101,7 +101,8 @@ def test_each_scale_gives_normal_numbers_back_with_spread_one(scale):
 @pytest.mark.parametrize("scale", SCALES)
 def test_any_numbers_are_scaled_finitely(scale):
     for values in (
-        [5e-324, 1e-310, 2e-308], [1.7e308, -1.7e308, 1e300], [-0.0, 0.0, 1.0],
+        [5e-324, 1e-310, 2e-308], [5e-324, 0.0, 1e-323], [1e-300, 1e300, 2e300],
+        [1.7e308, -1.7e308, 1e300], [-0.0, 0.0, 1.0],
         [1e15, 1e15 + 1, 1e15 + 2], [0.0] * 50 + [1e308], [None, 3.0, float("nan"), 4.0],
     ):  # fmt: skip
         x = encode(only(values, scale=scale), values)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.extras import ArrowColumn
 from chainrule.data.statistics import (
+    farthest,
     mean_and_scale,
     median_and_scale,
     most_frequent,
@@ -135,9 +136,11 @@ class Number:
             x[rows, self.width - len(levels) + at[rows]] = 1.0
 
     def _scaled(self, values: F64) -> F64:
-        if self.knots:
-            return np.interp(values, self.knots, self.scores)
         with np.errstate(over="ignore"):  # beyond float64 is beyond the clip too
+            if self.knots:
+                # In a unit of their own: the slope between subnormal knots would overflow.
+                unit = max(abs(self.knots[0]), abs(self.knots[-1])) or 1.0
+                return np.interp(values / unit, np.divide(self.knots, unit), self.scores)
             return np.clip((values - self.centre) / self.scale, -CLIP, CLIP)
 
 
@@ -147,9 +150,7 @@ def _scaling(values: F64, scale: str, weights: F64 | None) -> Scaling:
         case "standard" | "robust" | "quantile":
             return scale
         case _:
-            centre, spread = mean_and_scale(values, weights)
-            with np.errstate(over="ignore"):
-                far = max(values.max() / spread - centre / spread, (centre - values.min()) / spread)
+            far = farthest(values.min(), values.max(), *mean_and_scale(values, weights))
             return "quantile" if far > CLIP else "standard"
 
 

@@ -29,19 +29,22 @@ def mean_and_scale(values: F64, weights: F64 | None = None) -> tuple[float, floa
         shares = weights / weights.sum()
         centre = float(parts @ shares)
         spread = float(np.sqrt(np.square(parts - centre) @ shares))
-    # Equal values have a spread of rounding errors only, which must not be blown up.
-    return centre * unit, spread * unit if spread > 1e-12 else 1.0
+    # Equal values have a spread of rounding errors only, which must not be blown up; that of
+    # subnormal ones may round to 0.
+    return centre * unit, (spread * unit or 1.0) if spread > 1e-12 else 1.0
 
 
 def median_and_scale(values: F64, weights: F64 | None = None) -> tuple[float, float]:
     """Median, and the range of the middle half in units of a normal distribution's.
 
-    Where half of the values are equal, that range is 0 and the standard deviation takes its place.
+    Where half of the values are equal that range is 0, and beyond 1e308 it overflows: the standard
+    deviation then takes its place.
     """
     low, middle, high = quantiles(values, (0.25, 0.5, 0.75), weights).tolist()
     scale = high / NORMAL_IQR - low / NORMAL_IQR
     usual = max(abs(low), abs(high))
-    return middle, scale if scale > 1e-12 * usual else mean_and_scale(values, weights)[1]
+    holds = np.isfinite(scale) and scale > 1e-12 * usual
+    return middle, scale if holds else mean_and_scale(values, weights)[1]
 
 
 def quantiles(values: F64, levels: Sequence[float], weights: F64 | None = None) -> F64:
@@ -62,6 +65,13 @@ def quantiles(values: F64, levels: Sequence[float], weights: F64 | None = None) 
     left = np.searchsorted(below, wanted * (1 - _TIE), "left").clip(max=last)
     right = np.searchsorted(below, wanted * (1 + _TIE), "right").clip(max=last)
     return np.asarray(ordered[left] / 2 + ordered[right] / 2, dtype=np.float64)
+
+
+def farthest(low: float, high: float, centre: float, scale: float) -> float:
+    """How many scales the farther of two values lies from the centre; finite."""
+    with np.errstate(over="ignore"):
+        low, high, centre = (np.float64(x) / scale for x in (low, high, centre))
+        return float(min(max(high - centre, centre - low), np.finfo(np.float64).max))
 
 
 def most_frequent(values: F64, weights: F64 | None = None) -> float:

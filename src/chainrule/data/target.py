@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.extras import ArrowColumn
+from chainrule.data.extras import ArrowColumn, need
 from chainrule.data.statistics import mean_and_scale
 from chainrule.data.values import codes, is_moment, is_number, is_text, numbers, spelled
 from chainrule.data.words import count, listed
@@ -103,6 +103,13 @@ def find_target(name: str, column: ArrowColumn, task: str = "auto") -> Target:
     if is_moment(column.type):
         hint = "predict a number made from it, such as the days since a day"
         raise DataError(f"target {name!r} is a date or time, which cannot be learned", hint=hint)
+    length = need("pyarrow").types.is_duration(column.type)
+    if not (length or _is_known(column.type)):
+        hint = "predict a number or a text made from it"
+        raise DataError(f"target {name!r} is of type {column.type}, which is not learned", hint)
+    if length and task == "classification":
+        hint = "leave --task out: it is learned as a number of seconds"
+        raise DataError(f"target {name!r} is a length of time, which has no classes", hint)
     distinct = column.unique().to_pylist()
     if len(distinct) < 2:
         raise DataError(
@@ -129,7 +136,13 @@ def _all_numbers(name: str, column: ArrowColumn) -> NDArray[np.float64]:
     return values
 
 
+def _is_known(kind: Any) -> bool:
+    return is_text(kind) or is_number(kind) or bool(need("pyarrow").types.is_boolean(kind))
+
+
 def _auto_task(column: ArrowColumn, distinct: list[Any]) -> tuple[str, str]:
+    if need("pyarrow").types.is_duration(column.type):
+        return "regression", "the target is a length of time, in seconds"
     if is_text(column.type):
         return "classification", "the target is text"
     if not is_number(column.type):

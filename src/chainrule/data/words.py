@@ -26,6 +26,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def in_short(x: float) -> str:
+    """A number of 1 or more, whole, or by its power of ten.
+
+    >>> in_short(12_345.6), in_short(3e300)
+    ('12,346', '3e+300')
+    """
+    return f"{x:,.0f}" if x < 1e6 else f"{x:.0e}"
+
+
 def listed(names: Sequence[object], limit: int = 8) -> str:
     """Names in one line, the first ``limit`` of them.
 

@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.data.checks.finding import Finding
 from chainrule.data.checks.seen import Subject
 from chainrule.data.number import CLIP
-from chainrule.data.statistics import mean_and_scale
+from chainrule.data.statistics import farthest, mean_and_scale
 from chainrule.data.values import codes, spelled
-from chainrule.data.words import count, listed
+from chainrule.data.words import count, in_short, listed
 
 RARE: Final = 0.05  # a class of fewer rows than this is rarely met
 NEARLY_ALL: Final = 0.99
@@ -59,12 +59,12 @@ def one_number(subject: Subject) -> Iterator[Finding]:
             "predict first whether it is that number",
         )  # fmt: skip
     centre, scale = mean_and_scale(subject.y)
-    far = max(values[-1] - centre, centre - values[0]) / scale
+    far = farthest(values[0], values[-1], centre, scale)
     if far > CLIP:
         yield Finding(
             "warning", "heavy-tailed target", target.name,
-            f"{target.name} reaches {far:,.0f} standard deviations from its mean: the squared error"
-            " hangs on a few rows", float(far),
+            f"{target.name} reaches {in_short(far)} standard deviations from its mean: the squared "
+            "error hangs on a few rows", far,
             "--loss huber; --loss gamma for amounts above 0, negative_binomial for counts",
         )  # fmt: skip
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from chainrule.data.checks.finding import Finding
 from chainrule.data.checks.seen import Seen, Subject
 from chainrule.data.number import CLIP, Number
-from chainrule.data.words import listed
+from chainrule.data.statistics import farthest
+from chainrule.data.words import in_short, listed
 
 MOSTLY: Final = 0.5  # of a column's rows missing
 _SENTINELS: Final = frozenset(
@@ -62,9 +63,9 @@ def heavy_tails(subject: Subject) -> Iterator[Finding]:
     """Numbers of which a few are tens of standard deviations from the rest."""
     for seen in subject.numeric:
         column = seen.column
-        if not isinstance(column, Number) or column.scale == 0:
+        if not isinstance(column, Number):
             continue
-        far = max(column.high - column.centre, column.centre - column.low) / column.scale
+        far = farthest(column.low, column.high, column.centre, column.scale)
         if far > CLIP:
             done = {
                 "quantile": "normal scores are taken of it",
@@ -73,7 +74,8 @@ def heavy_tails(subject: Subject) -> Iterator[Finding]:
             }[column.scaling]
             yield Finding(
                 "note", "heavy tail", seen.name,
-                f"{seen.name}: up to {far:,.0f} standard deviations from its mean; {done}", far,
+                f"{seen.name}: up to {in_short(far)} standard deviations from its mean; {done}",
+                far,
             )  # fmt: skip
 
 
