@@ -93,6 +93,17 @@ PARQUET, FEATHER, STREAM, GZIP = (
 )
 ARRAY = npy(np.arange(240.0).reshape(60, 4) % 7)
 
+#: Well-formed files that are not text.
+WHOLE: dict[str, bytes] = {
+    "t.feather": FEATHER,
+    "t.arrow": STREAM,
+    "t.parquet": PARQUET,
+    "t.npy": ARRAY,
+    "t.npz": npz(x=np.zeros((60, 2)), y=np.arange(60)),
+    "t.zip": packed("t.csv"),
+    "t.csv.zst": zstd(TEXT),
+}
+
 # What is wrong: the file's name, its content, what the message says.
 BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "nothing": ("t.csv", "", "the file is empty"),

@@ -12,6 +12,7 @@ _NUMERAL = re.compile(
     rf"(?P<sign>[-+\u2212]?)(?P<before>[$€£¥]?) ?(?P<whole>{_GROUPS}|\d+)(?P<fraction>\.\d+)?"
     r"[ \u00a0]?(?P<behind>[%$€£¥]?)"
 )
+_LOOKED_AT = 100  # rows
 _SWAP = str.maketrans(",.", ".,")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -26,7 +31,9 @@ def read_npy(path: Path) -> Table:
     """
     with path.open("rb") as file:
         check_magic(path, "npy", file.read(64))
-    return as_table(_loaded(path, "r"), source=str(path))
+    with _header_refused(path):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return as_table(array, source=str(path))
 
 
 def read_npz(path: Path) -> Table:
@@ -38,23 +45,44 @@ def read_npz(path: Path) -> Table:
         DataError: arrays of different lengths, of other dimensions, or of Python objects.
         ValueError, OSError, BadZipFile: the file is damaged (see ``packed.reading``).
     """
+    columns: dict[str, Any] = {}
     with path.open("rb") as file:
         check_magic(path, "npz", file.read(64))
-    with _loaded(path, None) as arrays:
-        columns: dict[str, Any] = {}
-        for name in arrays.files:
-            columns |= _columns(path, name, arrays[name])
+        file.seek(0)
+        for name, array in _arrays(path, file):
+            columns |= _columns(path, name, array)
     return as_table(columns, source=str(path))
 
 
-def _loaded(path: Path, mode: Any) -> Any:
+def _arrays(path: Path, file: Any) -> Iterator[tuple[str, Any]]:
+    with _header_refused(path):
+        archive = np.load(file, allow_pickle=False)
+    for name in archive.files:
+        with _header_refused(path):
+            array = archive[name]
+        yield name, array
+
+
+@contextmanager
+def _header_refused(path: Path) -> Iterator[None]:
+    """Arrays of objects, and headers that are none."""
     try:
-        return np.load(path, mmap_mode=mode, allow_pickle=False)
-    except ValueError as error:
-        if not any(said in str(error) for said in _OBJECTS):
+        with warnings.catch_warnings():
+            # Of a header that NumPy takes for one of Python 2, and of types that are deprecated.
+            warnings.simplefilter("ignore")
+            yield
+    except (OSError, MemoryError, BadZipFile, zlib.error):
+        raise
+    # A header is parsed as Python, so a damaged one raises whatever the tokenizer and ast raise.
+    except Exception as error:
+        if any(said in str(error) for said in _OBJECTS):
+            hint = "save numbers: numpy.save(path, array.astype(float))"
+            raise DataError(
+                f"{path}: holds Python objects, which are not loaded", hint=hint
+            ) from error
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
             raise
-        hint = "save numbers: numpy.save(path, array.astype(float))"
-        raise DataError(f"{path}: holds Python objects, which are not loaded", hint=hint) from error
+        raise DataError(f"{path}: the header of an array is damaged") from error
 
 
 def _columns(path: Path, name: str, array: Any) -> dict[str, Any]:
