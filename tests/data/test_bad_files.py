@@ -1,5 +1,6 @@
 """Bad files are refused in one line that names the file; strange ones are read by a stated rule."""
 
+import datetime as dt
 import gzip
 import os
 from pathlib import Path
@@ -71,6 +72,28 @@ def test_a_text_column_of_numbers_in_one_spelling_is_numbers(tmp_path, texts, va
     assert table["a"].to_pylist() == (values or texts)
     assert pa.types.is_string(table.schema.field("a").type) == (values is None)
     assert pa.types.is_string(read_table(path, text=["a"]).schema.field("a").type)
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["31.12.2020", "1.2.2020"], [dt.date(2020, 12, 31), dt.date(2020, 2, 1)]),
+        (["2020/12/31", "", "2020-01-02"], [dt.date(2020, 12, 31), None, dt.date(2020, 1, 2)]),
+        (["31.12.2020 12:34"], [np.datetime64("2020-12-31T12:34").item()]),
+        (["31.02.2020"], None),
+        (["1.2.3", "4.5.6"], None),
+        (["12/31/2020"], None),
+        (["31.12.2020", "soon"], None),
+        (["31.12.20"], None),
+    ],
+    ids=str,
+)
+def test_dates_that_can_be_read_in_one_way_only_are_dates(tmp_path, texts, values):
+    rows = "".join(f"{i},{text}\n" for i, text in enumerate(texts))
+    path = write(tmp_path, "t.csv", f"i,a\n{rows}")
+    assert read_table(path)["a"].to_pylist() == (values or texts)
+    kept = read_table(path, text=["a"])
+    assert pa.types.is_string(kept.schema.field("a").type)
 
 
 def test_thousands_are_points_where_decimals_are_commas(tmp_path):
@@ -166,6 +189,14 @@ def test_columns_of_several_files_go_by_name_and_numbers_are_widened(tmp_path):
     table = read_table(f"{tmp_path}/*.csv")
     assert table["a"].to_pylist() == [1.0, 1.5, None]
     assert table["b"].to_pylist() == ["x", "y", "z"]
+
+
+def test_days_and_times_of_several_files_are_times(tmp_path):
+    write(tmp_path, "1.csv", "a\n31.12.2020\n")
+    write(tmp_path, "2.csv", "a\n2020-12-31 12:34:00\n")
+    days = ["2020-12-31T00:00", "2020-12-31T12:34"]
+    expected = [np.datetime64(day).item() for day in days]
+    assert read_table(f"{tmp_path}/*.csv")["a"].to_pylist() == expected
 
 
 def test_a_column_that_is_text_in_one_file_is_text_in_all(tmp_path):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from chainrule.data.extras import Table, need
 from chainrule.data.formats import DELIMITERS, check_file, suffix_of
-from chainrule.data.values import is_number, is_text
+from chainrule.data.values import is_moment, is_number, is_text
 from chainrule.data.words import listed
 from chainrule.errors import DataError
 
@@ -96,6 +96,8 @@ def _kind(table: Table, name: str) -> str:
         return ""
     if is_number(kind):
         return "number"
+    if is_moment(kind):
+        return "time"
     return "text" if is_text(kind) else str(kind)
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.data.dates import with_dates
 from chainrule.data.extras import Table, need
 from chainrule.data.formats import check_magic
 from chainrule.data.header import Header, delimiter_of, header_size, read_header
@@ -56,7 +57,7 @@ def read_text_table(file: TextFile, delimiter: str, text: Collection[str] = ()) 
     """
     begun = begin(file, delimiter, text)
     table = tidied(file, begun.header, _read(file, begun))
-    return with_numbers(table, set(text), begun.header.decimal)
+    return with_dates(with_numbers(table, set(text), begun.header.decimal), set(text))
 
 
 def begin(file: TextFile, delimiter: str, text: Collection[str] = ()) -> Beginning:
