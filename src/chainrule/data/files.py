@@ -82,11 +82,23 @@ def joined(
     mixed = [name for name in names if len({_kind(table, name) for table in tables} - {""}) > 1]
     if mixed and suffix_of(paths[0].name) in DELIMITERS:
         tables = [read(path, [*text, *mixed]) for path in paths]
-    pa = need("pyarrow")
+    pa, chosen = need("pyarrow"), [_with_times(table.select(names), tables) for table in tables]
     try:
-        return pa.concat_tables([t.select(names) for t in tables], promote_options="permissive")
+        return pa.concat_tables(chosen, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise _other_type(paths, tables, mixed or names) from error
+
+
+def _with_times(table: Table, others: list[Table]) -> Table:
+    """The table with times where it has days and another table has times."""
+    pa = need("pyarrow")
+    for place, field in enumerate(table.schema):
+        if pa.types.is_date(field.type):
+            kinds = [other.schema.field(field.name).type for other in others]
+            times = [kind for kind in kinds if pa.types.is_timestamp(kind)]
+            if times:
+                table = table.set_column(place, field.name, table.column(place).cast(times[0]))
+    return table
 
 
 def _kind(table: Table, name: str) -> str:
