@@ -27,7 +27,10 @@ def _any_of(known: Sequence[str]) -> str:
     return f"{', '.join(known[:-1])} or {known[-1]}"
 
 
-_DATA = "A .csv, .tsv, .parquet or .feather file (text also .gz, .zip), or: flights."
+_DATA = (
+    "A .csv, .tsv, .parquet, .feather or .npy file, also as .gz, .zst or .zip; a pattern in "
+    "quotes, 'part-*.csv'; or: flights."
+)
 _RUN = "The folder of a run, as `chainrule train` printed it."
 Data = Annotated[
     str,
@@ -221,7 +224,7 @@ Threads = Annotated[
 Epochs = Annotated[int, _option("--epochs", "N", "Passes over the training rows.", END)]
 _PATIENCE = "Stop after N epochs without a better validation loss; the best weights are kept."
 Patience = Annotated[int | None, _option("--patience", "N", _PATIENCE, END, show_default=False)]
-_MAX_TIME = "Stop training after 30s, 5m, 2h or so many seconds; --resume goes on."
+_MAX_TIME = "Stop training after 30s, 5m, 2h or so many seconds; `chainrule resume` goes on."
 MaxTime = Annotated[str | None, _option("--max-time", "TIME", _MAX_TIME, END, show_default=False)]
 _ON_NAN = "If the loss is not finite: stop, skip the update, or roll-back and halve the rate."
 OnNan = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from chainrule.cli.plot import loss_plot
 from chainrule.cli.view import View
 from chainrule.runs.comparison import Comparison, Divergence, compare
 from chainrule.runs.differences import Difference, shown
+from chainrule.runs.folder import versions
 
 #: Differences of one group that are shown; --json has all of them.
 _MOST: Final = 15
@@ -32,9 +34,12 @@ def run_compare(a: Path, b: Path, view: View) -> None:
     Raises:
         RunError: one of them cannot be read.
     """
+    start = time.perf_counter()
     with view.busy("reading both runs"):
         found = compare(a, b)
+    read = time.perf_counter() - start
     show(view.console, found)
+    view.show_details({"read both runs": read}, versions())
     view.result(found.to_json())
 
 

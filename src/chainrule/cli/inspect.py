@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chainrule.cli.source import is_example
 from chainrule.cli.view import View
 from chainrule.data.words import count
 from chainrule.errors import RunError
+from chainrule.runs.folder import versions
 
 
 def run_inspect(what: str, target: str | None, view: View) -> None:
@@ -24,6 +26,14 @@ def run_inspect(what: str, target: str | None, view: View) -> None:
     Raises:
         ChainruleError: it cannot be read, or the run is damaged (after all has been shown).
     """
+    start = time.perf_counter()
+    try:
+        _inspect(what, target, view)
+    finally:
+        view.show_details({"look at it": time.perf_counter() - start}, versions())
+
+
+def _inspect(what: str, target: str | None, view: View) -> None:
     if not Path(what).is_dir():
         return inspect_a_table(what, target, view)
     if target is not None:
