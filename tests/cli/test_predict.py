@@ -167,6 +167,21 @@ def test_a_table_is_read_from_stdin_as_from_a_file(iris_run, iris):
     assert said.stderr == b""
 
 
+def test_a_run_of_a_piped_table_goes_on_with_a_file(chainrule, iris, tmp_path):
+    run = tmp_path / "run"
+    options = ["-t", "species", "--epochs", "1", "-o", run, "-q"]
+    subprocess.run([*COMMAND, "train", "-", *options], input=iris.read_bytes(), check=True)
+    said = chainrule("resume", run, "--epochs", 2, code=2).stderr
+    assert "the table of this run was piped in" in said
+    chainrule("resume", run, "--epochs", 2, "--data", iris, "-q")
+
+
+def test_a_piped_table_is_not_streamed(chainrule, iris_run):
+    for command in (("predict", iris_run), ("evaluate", iris_run), ("train",)):
+        said = chainrule(*command, "-", "--memory", "16MB", code=2).stderr
+        assert "a table on stdin is read as a whole" in said
+
+
 def test_json_sums_up_what_was_written(chainrule, iris_run, penguins_run, iris, penguins, tmp_path):
     out = tmp_path / "a.parquet"
     found = json.loads(chainrule("predict", iris_run, iris, "-o", out, "--json").stdout)

@@ -24,7 +24,7 @@ from chainrule.cli.metrics import resolved
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.rates import with_rate
 from chainrule.cli.setup import Setup, choose
-from chainrule.cli.source import Source, load, stem, with_options
+from chainrule.cli.source import STDIN, Source, load, stem, with_options
 from chainrule.cli.terms import network_target, terms_of
 from chainrule.data.checks.finding import Finding
 from chainrule.data.checks.front import preflight
@@ -122,7 +122,8 @@ class Job:
     def config(self) -> dict[str, object]:
         """What the run folder keeps as its configuration."""
         options = {name: getattr(self.options, name) for name in TrainOptions.__dataclass_fields__}
-        data: dict[str, object] = {"path": str(self.source.path.absolute())}
+        path = self.source.path
+        data: dict[str, object] = {"path": STDIN if str(path) == STDIN else str(path.absolute())}
         data["sha256"] = self.source.sha256
         if self.rows:
             data["sample"] = str(self.rows.spool.sample.bound)

@@ -65,8 +65,9 @@ def check_streamed(options: TrainOptions) -> None:
     """Refuse what needs all rows in memory at once.
 
     Raises:
-        OptionError: an order or a batch that does.
+        OptionError: an order or a batch that does, or a table on stdin.
     """
+    check_not_piped(options.data, options.memory)
     if options.order in _NEEDS_ALL:
         raise OptionError(
             f"--order {options.order}: of a streamed table only some rows are in memory",
@@ -152,9 +153,23 @@ def bound_for(data: str, asked: str | None, trained: Trained) -> int | None:
     A table that was streamed for training is streamed again.
     """
     memory = checked_memory(asked)
-    if memory is None and trained.data.get("sample") and str(data) != STDIN:
+    if data == STDIN:
+        check_not_piped(data, memory)
+        return None
+    if memory is None and trained.data.get("sample"):
         memory = checked_memory(str(trained.data["memory"]))
     return memory or memory_for(data)
+
+
+def check_not_piped(data: str, memory: int | None) -> None:
+    """Refuse to stream what can be read but once.
+
+    Raises:
+        OptionError: the table is on stdin.
+    """
+    if data == STDIN and memory is not None:
+        hint = "leave --memory out, or write the table to a file"
+        raise OptionError("--memory: a table on stdin is read as a whole", hint)
 
 
 def size_of(data: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from chainrule.cli.job import Clock, Job, Say, nothing, read_and_prepare
 from chainrule.cli.options import TrainOptions, spelled_option
 from chainrule.cli.setup import Setup
-from chainrule.cli.source import Source, is_example
+from chainrule.cli.source import STDIN, Source, is_example
 from chainrule.data.files import is_there
 from chainrule.data.prepare import Prepared
 from chainrule.data.schema import Schema
@@ -88,8 +88,9 @@ class Kept:
         for name in (asked, path):
             if is_example(name) or is_there(name):
                 return name
+        gone = "was piped in" if path == STDIN else f"{path}, is not there any more"
         raise RunError(
-            f"{self.path}: the table of this run, {path}, is not there any more",
+            f"{self.path}: the table of this run{'' if path == STDIN else ','} {gone}",
             "--data FILE names it where it lies now",
         )
 
