@@ -11,6 +11,7 @@ import pytest
 from chainrule.cli import streams
 from chainrule.cli.outcome import BAD_INPUT, INTERRUPTED, OK, TERMINATED, Terminated, report
 from chainrule.errors import DataError
+from chainrule.runs.folder import RunFolder
 
 DEBUG = "chainrule --debug ... shows the traceback"
 COMMAND = (sys.executable, "-m", "chainrule.cli")
@@ -60,6 +61,20 @@ def test_a_reader_that_leaves_is_no_error(iris_run, arguments):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@posix
+def test_a_training_goes_on_when_its_reader_leaves(iris, tmp_path):
+    """`chainrule train ... | head`: the run is whole, and nobody is told of it."""
+    options = ("-t", "species", "--epochs", "3", "-o", tmp_path / "run")
+    with subprocess.Popen(
+        [*COMMAND, "train", iris, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline().startswith(b"Table")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert RunFolder.open(tmp_path / "run").read_checkpoint().status == "completed"
 
 
 @pytest.mark.parametrize(("encoding", "more"), [("ascii", []), ("latin-1", ["--json"])])

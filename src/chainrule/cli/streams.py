@@ -7,7 +7,7 @@ import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 
 def make_ready() -> None:
@@ -29,7 +29,7 @@ def is_unicode(stream: Any) -> bool:
     return (getattr(stream, "encoding", None) or "").lower().replace("_", "-").startswith("utf")
 
 
-def forget(stream: TextIO) -> None:
+def forget(stream: IO[str]) -> None:
     """Write to nowhere from here on: Python must not try again when it ends."""
     with suppress(OSError, ValueError):  # a stream of a test has no number
         null = os.open(os.devnull, os.O_WRONLY)

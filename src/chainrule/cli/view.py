@@ -12,7 +12,7 @@ from rich.console import Console
 
 from chainrule.cli.outcome import OptionError
 from chainrule.cli.programs import Programs
-from chainrule.cli.streams import is_unicode
+from chainrule.cli.streams import forget, is_unicode
 from chainrule.runs.folder import plain
 
 MAX_WIDTH = 110
@@ -80,11 +80,12 @@ class View:
 
 
 class _Console(Console):
-    """One that lets a command end where its reader leaves; rich's own ends the process with 1."""
+    """One whose reader may leave: rich's own would end the process, and a training with it."""
 
     def on_broken_pipe(self) -> None:
-        """Let `outcome` see it."""
-        raise BrokenPipeError
+        """Say nothing more."""
+        self.quiet = True
+        forget(self.file)
 
 
 def _console(quiet: bool, stderr: bool = False) -> Console:
