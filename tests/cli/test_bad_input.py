@@ -214,7 +214,7 @@ def test_a_class_that_was_not_there_is_named(chainrule, iris_run, iris, tmp_path
 
 def test_predictions_go_to_a_known_format(chainrule, iris_run, iris, tmp_path):
     out = tmp_path / "predicted.xlsx"
-    assert ".csv or .parquet" in chainrule("predict", iris_run, iris, "-o", out, code=2).stderr
+    assert ".csv, .tsv, .parquet" in chainrule("predict", iris_run, iris, "-o", out, code=2).stderr
     assert not out.exists()
 
 

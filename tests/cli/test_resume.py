@@ -25,8 +25,8 @@ def same_bits(a, b):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--schedule", "constant"),
-        ("--optimizer", "schedule-free-adamw"),
+        ("--schedule", "constant", "--hidden", "none"),
+        ("--optimizer", "schedule-free-adamw", "--hidden", "none"),
         ("--schedule", "constant", "--optimizer", "adam", "--clip-norm", "1", "--order", "once"),
     ],
     ids=["constant", "schedule-free", "adam"],
