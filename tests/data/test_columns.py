@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.data.category import Category
-from chainrule.data.columns import Columns
+from chainrule.data.columns import BLOCK, Columns
 from chainrule.data.date import Date
 from chainrule.data.dropped import Dropped
 from chainrule.data.infer import fit_column
@@ -204,3 +204,15 @@ def test_any_column_is_encoded_finitely_and_the_same_after_json(values):
     assert np.isfinite(x).all()
     assert np.abs(x).max(initial=0) <= CLIP
     np.testing.assert_array_equal(x, again.encode(pa.table({"c": chunked(values)})))
+
+
+def test_rows_beyond_the_first_block_are_encoded_and_named_as_those_in_it():
+    values = np.random.default_rng(0).normal(size=3 * BLOCK + 5)
+    table = pa.table({"a": values, "b": ["x", "y", None] * BLOCK + ["x"] * 5})
+    columns = Columns.fit(table)
+    whole = columns.encode(table)
+    np.testing.assert_array_equal(whole[-7:], columns.encode(table.slice(len(values) - 7)))
+    texts = values.astype(str)
+    texts[2 * BLOCK + 1] = "much"
+    with pytest.raises(DataError, match=f"column 'a', row {2 * BLOCK + 2:,}: expected a number"):
+        columns.encode(table.set_column(0, "a", pa.array(texts.tolist())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +14,7 @@ from chainrule.data.category import Category
 from chainrule.data.date import Date
 from chainrule.data.dropped import Dropped
 from chainrule.data.embedded import Embedded
-from chainrule.data.extras import Table, need
+from chainrule.data.extras import ArrowColumn, Table, need
 from chainrule.data.infer import Column, How, fit_columns
 from chainrule.data.number import CLIP, Number
 from chainrule.data.text import Text
@@ -22,6 +22,8 @@ from chainrule.data.words import did_you_mean, listed
 from chainrule.errors import DataError
 
 VERSION: Final = 2
+#: Rows encoded at a time: their encoded columns lie in the second cache while all are written.
+BLOCK: Final = 8192
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 KINDS: Final[dict[str, type[Column]]] = {
     c.kind: c for c in (Number, Category, Embedded, Text, Date, Dropped)
@@ -113,11 +115,22 @@ class Columns:
         """
         self.check_columns(table)
         x = np.zeros((table.num_rows, self.width), dtype=dtype)
-        start = 0
-        for column in self.used:
-            column.encode(table[column.name], x[:, start : start + column.width])
-            start += column.width
+        columns = [table[column.name] for column in self.used]
+        for first in range(0, table.num_rows, BLOCK):
+            rows = slice(first, first + BLOCK)
+            try:
+                self._encode([column.slice(first, BLOCK) for column in columns], x[rows])
+            except DataError:
+                self._encode(columns, np.zeros_like(x))  # again, to name the table's own row
+                raise
         return x
+
+    def _encode(self, columns: Sequence[ArrowColumn], x: NDArray[Any]) -> None:
+        """The rows of all used columns into ``x``: (n, width), zeros before."""
+        start = 0
+        for column, values in zip(self.used, columns, strict=True):
+            column.encode(values, x[:, start : start + column.width])
+            start += column.width
 
     def check_columns(self, table: Table) -> None:
         """Refuse a table without a column that the network sees.
