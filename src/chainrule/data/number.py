@@ -12,10 +12,10 @@ from chainrule.data.extras import ArrowColumn
 from chainrule.data.statistics import (
     farthest,
     mean_and_scale,
+    median,
     median_and_scale,
     most_frequent,
     normal_scores,
-    quantiles,
 )
 from chainrule.data.values import numbers
 from chainrule.data.words import count
@@ -79,11 +79,13 @@ class Number:
         known = ~np.isnan(values)
         kept = values[known]
         weights = None if weights is None else weights[known]
-        scaling = _scaling(kept, "standard" if boolean else scale, weights)
-        of = median_and_scale if scaling == "robust" else mean_and_scale
-        fill = most_frequent(kept, weights) if boolean else quantiles(kept, (0.5,), weights).item()
+        low, high = float(kept.min()), float(kept.max())
+        usual = mean_and_scale(kept, weights)
+        far = farthest(low, high, *usual)
+        scaling = _scaling("standard" if boolean else scale, far)
         column = cls(
-            name, *of(kept, weights), fill, float(kept.min()), float(kept.max()),
+            name, *(median_and_scale(kept, weights) if scaling == "robust" else usual),
+            most_frequent(kept, weights) if boolean else median(kept, weights), low, high,
             missing=len(values) - len(kept), levels=_levels(kept, weights), boolean=boolean,
             scaling=scaling,
         )  # fmt: skip
@@ -144,13 +146,12 @@ class Number:
             return np.clip((values - self.centre) / self.scale, -CLIP, CLIP)
 
 
-def _scaling(values: F64, scale: str, weights: F64 | None) -> Scaling:
+def _scaling(scale: str, far: float) -> Scaling:
     """What ``scale`` asks for; "auto": normal scores where the clip would cut a value off."""
     match scale:
         case "standard" | "robust" | "quantile":
             return scale
         case _:
-            far = farthest(values.min(), values.max(), *mean_and_scale(values, weights))
             return "quantile" if far > CLIP else "standard"
 
 

@@ -34,6 +34,13 @@ def mean_and_scale(values: F64, weights: F64 | None = None) -> tuple[float, floa
     return centre * unit, (spread * unit or 1.0) if spread > 1e-12 else 1.0
 
 
+def median(values: F64, weights: F64 | None = None) -> float:
+    """The middle value, or the mean of the two in the middle."""
+    if weights is None:  # halved, as the sum of two values beyond 9e307 overflows
+        return float(np.median(values / 2) * 2)
+    return float(quantiles(values, (0.5,), weights)[0])
+
+
 def median_and_scale(values: F64, weights: F64 | None = None) -> tuple[float, float]:
     """Median, and the range of the middle half in units of a normal distribution's.
 

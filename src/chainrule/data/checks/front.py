@@ -42,8 +42,9 @@ def preflight(
 ) -> list[Finding]:  # fmt: skip
     """What is wrong with a table, or worth knowing, before a network is trained on it.
 
-    Checks of single columns look at 10,000 rows, drawn evenly, and at the first 500 used columns;
-    those of nearest neighbours at 1,000 rows; those of equal rows at all, up to ten million values.
+    Checks of single columns look at 10,000 rows, drawn evenly, and at the first 200 used columns;
+    those of nearest neighbours at 1,000 rows; those of equal rows at all, up to ten million values
+    and 2,000 used columns.
 
     Args:
         table: as ``read_table`` gives it.

@@ -21,6 +21,7 @@ from chainrule.data.words import count
 MANY_DROPPED: Final = 0.1
 REPEATED: Final = 0.01
 MOST_CELLS: Final = 10_000_000  # compared between rows; of a larger table the first rows
+MOST_COMPARED: Final = 2_000  # used columns; rows of more are hardly ever equal
 _LEAST: Final = 3
 _FACTOR: Final = 0x9E3779B97F4A7C15  # odd: no two numbers have the same product modulo 2⁶⁴
 
@@ -73,6 +74,8 @@ class _Groups:
 def repeated_rows(subject: Subject) -> Iterator[Finding]:
     """Rows that are equal in all used columns: to another, to a test row, with another class."""
     used = subject.schema.used
+    if len(used) > MOST_COMPARED:
+        return
     n = min(len(subject.y), MOST_CELLS // max(1, len(used)))
     marks = _marks(subject, used, n)
     groups = _Groups.of(marks)

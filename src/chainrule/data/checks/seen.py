@@ -26,7 +26,7 @@ from chainrule.data.text import Text
 from chainrule.data.values import codes, moments, numbers
 
 SAMPLE: Final = 10_000  # rows that the checks of single columns look at
-MOST_COLUMNS: Final = 500  # used columns that they look at, the first ones
+MOST_COLUMNS: Final = 200  # used columns that they look at, the first ones
 
 
 @dataclass(frozen=True, slots=True)
