@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris
 
+import chainrule
 from chainrule.errors import DataError, TrainingError
 from chainrule.estimators import LogisticClassifier, MLPClassifier, MLPRegressor, inputs
 
@@ -144,3 +145,16 @@ def test_a_class_that_partial_fit_was_not_told_of_is_refused():
     model = MLPClassifier(**FAST).partial_fit(X[:100], Y[:100], classes=[0, 1])
     with pytest.raises(DataError, match="not in"):
         model.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.inf])
+def test_a_wrong_weight_is_refused_with_its_row(wrong):
+    weights = np.ones(150)
+    weights[7] = wrong
+    with pytest.raises(ValueError, match=r"row 7|infinity"):
+        MLPClassifier(**FAST).fit(X, Y, weights)
+
+
+def test_estimators_are_found_under_the_package():
+    assert chainrule.estimators.MLPClassifier is MLPClassifier
+    assert "estimators" not in chainrule.__all__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from scipy import sparse
@@ -29,6 +29,7 @@ from chainrule.estimators.parameters import check_parameters
 from chainrule.estimators.programs import outputs
 from chainrule.estimators.rows import Rows
 from chainrule.estimators.solvers import Memory, is_stochastic
+from chainrule.losses import check_weights
 from chainrule.tracing.trees import flatten, unflatten
 
 #: Rows of a sparse matrix that are written out at a time for prediction.
@@ -37,6 +38,9 @@ _BLOCK: Final = 4096
 
 class NetworkEstimator(BaseEstimator):
     """A network as a scikit-learn estimator; a subclass knows about targets."""
+
+    #: What ``loss`` may be by name.
+    loss_names: ClassVar[tuple[str, ...]] = ()
 
     _network: Network
     _memory: Memory
@@ -109,7 +113,7 @@ class NetworkEstimator(BaseEstimator):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         x, y = self._checked(X, y, first)
         targets = self._take_targets(y, incremental)
-        w = None if sample_weight is None else _check_sample_weight(taken_in(sample_weight), x)
+        w = _row_weights(sample_weight, x)
         rows = Rows(x, targets, self._weighted(targets, w))
         random = check_random_state(self.random_state)
         self._prepare(rows, first, random)
@@ -204,7 +208,7 @@ class NetworkEstimator(BaseEstimator):
         x = self._read(given[0])
         y = check_array(taken_in(given[1]), ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(x, y)
-        w = _check_sample_weight(taken_in(given[2]), x) if len(given) == 3 else None
+        w = _row_weights(given[2] if len(given) == 3 else None, x)
         return self._ready(Rows(x, self._read_targets(y), w))
 
     def _split(
@@ -317,6 +321,19 @@ class NetworkEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.preprocess is not None
         return tags
+
+
+def _row_weights(given: Any, x: Any) -> np.ndarray | None:
+    """A weight for each row, or None.
+
+    Raises:
+        DataError: one is negative or not finite; all are 0.
+    """
+    if given is None:
+        return None
+    w: np.ndarray = _check_sample_weight(taken_in(given), x)
+    check_weights(w)
+    return w
 
 
 #: ``partial_fit`` is there for solvers that take one batch after the other.

@@ -27,6 +27,7 @@ _SOFTMAX = ("cross_entropy", "kl_divergence")
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """A network whose targets are classes: one logit for two, one for each of more."""
 
+    loss_names = ("log_loss", "cross_entropy", "binary_cross_entropy", "kl_divergence", "hinge")
     classes_: np.ndarray
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Any:
@@ -119,7 +120,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return np.asarray(np.searchsorted(self.classes_, y), np.int64)
 
     def _check_classes(self, y: Any, incremental: bool) -> None:
-        classes = unique_labels(y)
+        classes = unique_labels(y) if self._is_multilabel else np.unique(y)
         if not incremental and set(classes) != set(self.classes_):
             raise DataError(
                 "warm_start can only be used where `y` has the same classes as in the previous "

@@ -12,7 +12,6 @@ from chainrule import nn
 from chainrule.errors import TrainingError
 from chainrule.estimators.network import activation_name
 from chainrule.estimators.scaling import SCALES
-from chainrule.losses import LOSSES
 from chainrule.optim import BatchSchedule, Optimizer
 
 #: (what it must be, in words; whether a value is that)
@@ -47,7 +46,6 @@ _SHARE: Final = _number("a number from 0 and below 1", lambda v: 0 <= v < 1)
 _COUNT: Final[Rule] = ("a whole number from 1", _whole)
 
 _SOLVERS: Final = ("adam", "sgd", "lbfgs")
-_LOSSES: Final = ("log_loss", *LOSSES)
 
 
 def _rise(levels: list[Any]) -> bool:
@@ -101,7 +99,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "loss": (
         "the name of a loss, a loss, or a function (output, y) -> losses",
-        lambda v: callable(v) or (isinstance(v, str) and v in _LOSSES),
+        lambda v: callable(v) or isinstance(v, str),
     ),
     "quantiles": (
         "None or rising numbers between 0 and 1", lambda v: v is None or _rise(list(v)),
@@ -120,6 +118,11 @@ def check_parameters(model: Any) -> None:
         words, holds = RULES.get(name, ("", lambda v: True))
         if not holds(value):
             raise TrainingError(f"{type(model).__name__}: {name} must be {words}, got {value!r}")
+    if isinstance(model.loss, str) and model.loss not in model.loss_names:
+        raise TrainingError(
+            f"{type(model).__name__}: loss must be one of {', '.join(model.loss_names)}, or a loss "
+            f"or function itself, got {model.loss!r}"
+        )
     if isinstance(model.solver, str) and model.solver == "lbfgs":
         _check_whole(model)
 

@@ -28,6 +28,10 @@ from chainrule.estimators.targets import (
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """A network whose targets are numbers."""
 
+    loss_names = (
+        "squared_error", "absolute_error", "huber", "quantile", "gaussian", "poisson", "gamma",
+        "negative_binomial",
+    )  # fmt: skip
     _target_scaling: Scaling | None
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Any:
