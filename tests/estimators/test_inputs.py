@@ -118,7 +118,6 @@ def test_a_heavy_tail_is_drawn_in():
 def test_a_large_sparse_matrix_is_never_written_out(monkeypatch):
     """Blocks of rows give what the whole matrix gives, but for centring."""
     monkeypatch.setattr(inputs, "MOST_DENSE", 0)
-    monkeypatch.setattr("chainrule.estimators.base.MOST_DENSE", 0)
     rng = np.random.default_rng(0)
     x = sparse.random(600, 80, 0.05, format="csr", rng=rng)
     y = np.asarray(x[:, :10].sum(axis=1)).ravel() > 0.3
@@ -158,3 +157,10 @@ def test_a_wrong_weight_is_refused_with_its_row(wrong):
 def test_estimators_are_found_under_the_package():
     assert chainrule.estimators.MLPClassifier is MLPClassifier
     assert "estimators" not in chainrule.__all__
+
+
+def test_a_sparse_matrix_fits_as_the_dense_one_does():
+    x = np.where(X > 2, X, 0)
+    dense, thin = (MLPClassifier(**FAST).fit(a, Y) for a in (x, sparse.csr_array(x)))
+    np.testing.assert_array_equal(dense.coefs_[0], thin.coefs_[0])
+    np.testing.assert_array_equal(dense.predict_proba(x), thin.predict_proba(sparse.csc_array(x)))

@@ -22,7 +22,7 @@ from chainrule.errors import TrainingError
 from chainrule.estimators.descent import Descent
 from chainrule.estimators.foreign import taken_in
 from chainrule.estimators.full_batch import fit_lbfgs
-from chainrule.estimators.inputs import MOST_DENSE, Inputs, is_mixed
+from chainrule.estimators.inputs import Inputs, is_large, is_mixed
 from chainrule.estimators.network import Network
 from chainrule.estimators.objective import Objective
 from chainrule.estimators.parameters import check_parameters
@@ -195,7 +195,7 @@ class NetworkEstimator(BaseEstimator):
         dtype = self._network.dtype
         w = None if rows.w is None else rows.w.astype(dtype, copy=False)
         x = rows.x
-        if sparse.issparse(x) and x.shape[0] * x.shape[1] * 8 > MOST_DENSE:
+        if is_large(x) and self._inputs.keeps_sparse:
             made = self._inputs.apply_sparse(x, dtype)
         else:
             made = self._inputs.apply(x, dtype)

@@ -77,7 +77,9 @@ class Inputs:
         if kind is None:
             return cls()
         if sparse.issparse(x):
-            return cls(scaling=_sparse_scaling(x, w))
+            if is_large(x):
+                return cls(scaling=_sparse_scaling(x, w))
+            x = x.toarray()
         gaps = Gaps.fit(x, w) if np.isnan(x).any() else None
         return cls(None, gaps, fit_scaling(gaps.filled(x) if gaps else x, w, kind))
 
@@ -102,11 +104,24 @@ class Inputs:
             return x
         return (x @ sparse.diags_array(1 / self.scaling.scale)).tocsr().astype(dtype)
 
+    @property
+    def keeps_sparse(self) -> bool:
+        """Whether zeros stay zeros."""
+        scaling = self.scaling
+        if self.columns is not None or self.gaps is not None:
+            return False
+        return scaling is None or not (np.any(scaling.center) or scaling.scores)
+
     def width(self, n_features: int) -> int:
         """How many numbers the network gets for a row."""
         if self.columns is not None:
             return self.columns.width
         return n_features + (0 if self.gaps is None else len(self.gaps.marked))
+
+
+def is_large(x: Any) -> bool:
+    """Whether a sparse matrix is too large to be written out whole."""
+    return bool(sparse.issparse(x)) and 8 * int(x.shape[0]) * int(x.shape[1]) > MOST_DENSE
 
 
 def _sparse_scaling(x: Any, w: np.ndarray | None) -> Scaling:
