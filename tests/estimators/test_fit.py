@@ -236,3 +236,9 @@ def test_logits_are_the_line_of_the_coefficients():
     model = LogisticClassifier(alpha=1.0).fit(X, Y)
     np.testing.assert_allclose(X @ model.coef_.T + model.intercept_, model.decision_function(X))
     assert model.coef_.shape == (3, 4)
+
+
+def test_parts_of_the_network_may_have_optimisers_of_their_own():
+    solver = optim.groups({"intercepts*": optim.SGD(optim.cosine(0.1))}, optim.Adam(0.01))
+    model = MLPClassifier(8, solver=solver, batch_size=optim.Doubling(16, every=5), max_iter=40)
+    assert model.set_params(random_state=0).fit(X, Y).score(X, Y) > 0.9

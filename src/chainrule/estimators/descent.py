@@ -179,7 +179,7 @@ class Descent:
         columns = np.empty((count, 1 + numbers.shape[1]))
         columns[:, 0] = self.model.alpha
         columns[:, 1:] = numbers
-        columns[:, 1] *= self.batches.rate
+        columns[:, 1 : 1 + self.solver.learning_rates] *= self.batches.rate
         keys = noise_keys(memory.seed, memory.updates, count if step.draws else 0)
         dtype = examples.arrays[0].dtype
         outputs = step.run(columns.astype(dtype), keys, rows, examples, batch, threads)

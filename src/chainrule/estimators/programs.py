@@ -76,6 +76,27 @@ def _pool(key: Hashable, make: Callable[[], T], another: Callable[[T], T]) -> Po
         return _pools[key]
 
 
+class _Itself:
+    """What has no hash, such as an optimiser with a dict in it: equal to itself alone."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.value is self.value
+
+
+def _hashable(value: Any) -> Hashable:
+    try:
+        hash(value)
+    except TypeError:
+        return _Itself(value)
+    return value  # type: ignore[no-any-return]
+
+
 # -- the step of a stochastic solver -------------------------------------------------------------
 
 
@@ -93,7 +114,7 @@ def step_pool(
         weighted: whether rows have weights.
         sums: what is measured of each step: see ``training.measures``.
     """
-    key = ("step", network, objective.key, rule, targets, weighted, sums)
+    key = ("step", network, *map(_hashable, (objective.key, rule)), targets, weighted, sums)
 
     def make() -> Step:
         carried = carry(network.start(np.random.RandomState(0)), rule)
@@ -273,5 +294,5 @@ def gradient_pool(
     network: Network, objective: Objective, targets: ArrayType, weighted: bool
 ) -> Pool[Gradient]:
     """Compiled gradients over all rows."""
-    key = ("gradient", network, objective.key, targets, weighted)
+    key = ("gradient", network, _hashable(objective.key), targets, weighted)
     return _pool(key, lambda: Gradient(network, objective, targets, weighted), Gradient.twin)

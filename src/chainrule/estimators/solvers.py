@@ -43,9 +43,10 @@ class Memory:
 
 
 class Solver(Protocol):
-    """A rule with its learning rates."""
+    """A rule with its learning rates: the first ``learning_rates`` of a step's numbers."""
 
     rule: Rule
+    learning_rates: int
 
     def numbers(self, memory: Memory, count: int) -> np.ndarray:
         """What the next ``count`` steps take, (count, rates)."""
@@ -61,7 +62,7 @@ class Named:
     """scikit-learn's "adam" and "sgd", with its learning rates."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self.model, self.learning_rates = model, 1
         self.rule: Rule = (
             AdamRule() if model.solver == "adam" else SGDRule(bool(model.nesterovs_momentum))
         )
@@ -92,7 +93,7 @@ class Given:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.rule: Rule = optimizer
-        self._optimizer = optimizer
+        self._optimizer, self.learning_rates = optimizer, optimizer.rates
 
     def numbers(self, memory: Memory, count: int) -> np.ndarray:
         total = max(memory.planned, 1)
