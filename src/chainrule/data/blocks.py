@@ -30,9 +30,9 @@ from chainrule.errors import DataError
 
 #: Bytes of a block, and its rows at most.
 _BLOCK: Final = 4 << 20
-_MOST_ROWS: Final = 1 << 16
+_MOST_ROWS: Final = 1 << 14
 #: Bytes of a page file read at a time.
-_BUFFER: Final = 1 << 20
+_BUFFER: Final = 1 << 16
 
 #: Told how far a pass is, from 0 to 1.
 Tell = Callable[[float], None]
@@ -132,6 +132,11 @@ class Blocks:
         rows = max(1, self.rows or 1)
         each = int(min(max(_BLOCK * rows // max(1, self.size), 256), _MOST_ROWS))
         return _READ[self.format](self.path, each, rows)
+
+
+def release() -> None:
+    """Give back to the system what Arrow keeps of the memory of blocks that are gone."""
+    need("pyarrow").default_memory_pool().release_unused()
 
 
 def plain(table: Table) -> Table:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.blocks import Blocks, Tell, silent
+from chainrule.data.blocks import Blocks, Tell, release, silent
 from chainrule.data.extras import Table, need
 from chainrule.data.parts import draws
 from chainrule.data.text_blocks import TypesChanged
@@ -95,6 +95,7 @@ def _drawn(blocks: Blocks, most: int, most_bytes: int, seed: int, tell: Tell, bo
             kept, drawn = [table], [draw]
     if not kept:
         raise DataError(f"{blocks.path}: no rows")
+    release()
     size = sum(t.nbytes for t in kept)
     found = Sample(pa.concat_tables(kept), np.concatenate(drawn), row, bound, seed, blocks.types)
     return found.thinned(min(most, len(found.drawn) * most_bytes // max(1, size)))

@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.blocks import Blocks, Tell, silent
+from chainrule.data.blocks import Blocks, Tell, release, silent
 from chainrule.data.extras import Table, need
 from chainrule.data.prepare import Part
 from chainrule.data.row_files import RowFile
@@ -114,6 +114,7 @@ class Spool:
             write(*first)
             for x, y in self._encoded(schema, left, tell):
                 write(x, y_of(y))
+        release()
         name, notes = schema.target.name, []
         if left["missing"]:
             notes.append(f"{count(left['missing'], 'row')} dropped: no value for {name!r}")
