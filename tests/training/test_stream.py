@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from benchmarks.stream import peak_of_npy
 from chainrule import losses, nn, optim, orders
 from chainrule.data import Stream, stream
 from chainrule.errors import ChainruleError, DataError, RunError, TrainingError
@@ -199,6 +200,7 @@ def test_a_stream_is_the_same_bits_on_any_number_of_threads(folder: Path) -> Non
 _RUN = """
 import sys
 import chainrule as cr
+from benchmarks.stream import peak_of_npy
 from chainrule import losses, nn, optim
 from chainrule.data import stream
 folder, out, resume = sys.argv[1], sys.argv[2], sys.argv[3] == "resume"
@@ -361,3 +363,13 @@ def test_rolling_back_reads_the_rows_again(folder: Path) -> None:
     assert {decision["rule"] for decision in run.history.decisions} == {"roll back"}
     assert run.stopped == "completed"
     assert run.history.loss[-1] < run.history.loss[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the largest memory is asked of /proc")
+def test_training_stays_within_its_bound_on_a_file_of_several_times_its_size(
+    tmp_path: Path,
+) -> None:
+    """The whole process, compiling included, above what its libraries take."""
+    found = peak_of_npy(tmp_path, 200_000_000, 80_000_000)
+    assert found["rows"] * 4 * 20 > 0.95 * 200_000_000
+    assert found["above"] < 80_000_000
