@@ -134,7 +134,9 @@ def peak_of_parquet(folder: Path, size: int, memory: int) -> dict[str, Any]:
     for _, block in _blocks(rows):
         columns: dict[str, Any] = {f"x{k}": block[:, k] for k in range(WIDTH)}
         table = pa.table({**columns, "y": np.where(_labels(block), "yes", "no")})
-        writer = writer or pq.ParquetWriter(folder / "t.parquet", table.schema)
+        # Random numbers neither repeat nor shrink.
+        plain = {"use_dictionary": False, "compression": "none"}
+        writer = writer or pq.ParquetWriter(folder / "t.parquet", table.schema, **plain)
         writer.write_table(table)
     assert writer is not None
     writer.close()
