@@ -29,9 +29,12 @@ KINDS: Final[dict[str, type[Column]]] = {
     c.kind: c for c in (Number, Category, Embedded, Text, Date, Dropped)
 }
 RULES: Final = (
-    f"scaled: (value - mean) / standard deviation of the training rows, within ±{CLIP:.0f}",
-    "a category not seen in training: other; zeros where training had no other",
-    "a missing value where training missed none: the median, or zeros for a category",
+    f"scaled: (value - centre) / scale of the training rows, within ±{CLIP:.0f}",
+    "scaled by quantiles: the normal score, interpolated between the knots",
+    "a category not seen in training: other; zeros where training had no other; 0 if embedded",
+    "a missing number where training missed none: the median; of true and false the more frequent",
+    "a missing category where training missed none: zeros; 0 if embedded",
+    "embedded: the row in the table of learnt numbers; such columns come last",
 )
 
 
