@@ -243,3 +243,9 @@ def test_dates_before_1970_and_in_zones_have_their_own_parts():
     assert column.zone == "America/Lima"
     assert {part.name for part in column.parts} >= {"year", "month"}
     assert column.parts[0].low == 1901
+
+
+def test_a_rule_for_a_column_that_would_be_left_out_uses_it():
+    table = pa.table({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 2.0]})
+    columns = Columns.fit(table, drop={"a": "why", "b": "why"}, rules={"a": "number"})
+    assert columns.features() == ["a"]

@@ -80,7 +80,7 @@ def fit_columns(
     Args:
         table: the training rows.
         rules: a name of ``ASKED`` for some of the columns.
-        drop: columns not to use, each with the reason.
+        drop: columns not to use, each with the reason; a rule for one of them uses it.
         how: what holds for all columns.
 
     Raises:
@@ -88,7 +88,9 @@ def fit_columns(
     """
     check_rules(table.column_names, rules)
     check_scale(how.scale)
-    left_out = {name: Dropped(name, "left out", reason) for name, reason in drop.items()}
+    left_out = {
+        name: Dropped(name, "left out", why) for name, why in drop.items() if name not in rules
+    }
     found = {
         name: left_out.get(name) or fit_column(name, table[name], rules.get(name, "auto"), how)
         for name in table.column_names
