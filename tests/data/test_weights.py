@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from chainrule.data import Columns
 from chainrule.data.number import Number
-from chainrule.data.statistics import median_and_scale, normal_scores, quantiles
+from chainrule.data.statistics import median, median_and_scale, normal_scores, quantiles
 from chainrule.errors import DataError
 
 VALUES = st.lists(
-    st.tuples(st.floats(-1e6, 1e6) | st.integers(-3, 3), st.integers(1, 4)), min_size=1
+    st.tuples(st.floats(-1e6, 1e6, allow_subnormal=False) | st.integers(-3, 3), st.integers(1, 4)),
+    min_size=1,
 )
 
 
@@ -100,3 +101,10 @@ def test_normal_scores_are_kept_at_their_middle_ranks():
     x = np.zeros((4, 1))
     column.encode_values(np.array([-9.0, 0.5, 5.0, 1e308]), x)
     np.testing.assert_allclose(x[:, 0], [-0.674490, -0.177925, 1.150349, 1.150349], atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(3)])
+def test_the_median_is_exact_at_both_ends_of_the_numbers(weights):
+    for values in ([5e-324] * 3, [1.7e308] * 3, [-1.7e308, 1.7e308, 1.6e308]):
+        values = np.array(values)
+        assert median(values, weights) == np.sort(values)[1]

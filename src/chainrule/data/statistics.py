@@ -36,8 +36,9 @@ def mean_and_scale(values: F64, weights: F64 | None = None) -> tuple[float, floa
 
 def median(values: F64, weights: F64 | None = None) -> float:
     """The middle value, or the mean of the two in the middle."""
-    if weights is None:  # halved, as the sum of two values beyond 9e307 overflows
-        return float(np.median(values / 2) * 2)
+    if weights is None:
+        part = _part(values)
+        return float(np.median(values / part) * part)
     return float(quantiles(values, (0.5,), weights)[0])
 
 
@@ -62,8 +63,8 @@ def quantiles(values: F64, levels: Sequence[float], weights: F64 | None = None) 
         the one that weights of 1 and repeated rows leave as it is.
     """
     if weights is None:
-        # Halved, as the difference of two values beyond 9e307 overflows.
-        found = np.quantile(values / 2, levels, method="averaged_inverted_cdf") * 2
+        part = _part(values)
+        found = np.quantile(values / part, levels, method="averaged_inverted_cdf") * part
         return np.asarray(found, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     ordered, below = values[order], np.cumsum(weights[order])
@@ -71,7 +72,13 @@ def quantiles(values: F64, levels: Sequence[float], weights: F64 | None = None) 
     last = len(ordered) - 1
     left = np.searchsorted(below, wanted * (1 - _TIE), "left").clip(max=last)
     right = np.searchsorted(below, wanted * (1 + _TIE), "right").clip(max=last)
-    return np.asarray(ordered[left] / 2 + ordered[right] / 2, dtype=np.float64)
+    part = _part(values)
+    return np.asarray((ordered[left] / part + ordered[right] / part) / 2 * part, dtype=np.float64)
+
+
+def _part(values: F64) -> float:
+    """What to divide by before two values are added up, whose sum may overflow; exact."""
+    return 4.0 if np.abs(values).max() > 1e300 else 1.0
 
 
 def farthest(low: float, high: float, centre: float, scale: float) -> float:
