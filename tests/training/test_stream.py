@@ -116,7 +116,7 @@ def test_a_window_mixes_rows_of_blocks_far_apart(folder: Path) -> None:
     source = _numbers(folder, orders.reshuffle())
     first, *_ = _rows(source, Place(), 1000, 1, 1)
     blocks = np.unique(first // source.plan.block)
-    assert len(blocks) == source.plan.each > 2
+    assert len(blocks) == source.plan.each > 1
     assert blocks[-1] - blocks[0] >= source.plan.each
 
 

@@ -14,7 +14,7 @@ from chainrule.machine.memory import parse_size, shown_size
 from chainrule.tracing.trees import flatten, paths, unflatten
 
 #: What windows may take of the bound: the rest is for held-out rows, the record and the compiler.
-WINDOWS: Final = 0.4
+WINDOWS: Final = 0.35
 #: What rows held out may take of it.
 HELD_OUT: Final = 0.125
 DEFAULT_MEMORY: Final = 1_000_000_000
@@ -83,7 +83,7 @@ def stream(*data: Any, memory: str | int = DEFAULT_MEMORY) -> Stream:
         data: the paths of ``.npy`` files (or trees of them), one row per example, in the order in
             which the loss takes them: x, y.
         memory: what training may take, such as "2GB" or a number of bytes, from 1 MiB: windows
-            take two fifths of it, held-out rows an eighth at most. Libraries come on top.
+            take a third of it, held-out rows an eighth at most. Libraries come on top.
 
     Raises:
         DataError: a file cannot be read, holds no rows of numbers, or has another number of rows.

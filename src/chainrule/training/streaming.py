@@ -123,7 +123,7 @@ class Source:
         if batch > room:
             raise TrainingError(
                 f"a batch of {batch:,} rows is more than the {room:,} of a window, of which two "
-                f"fit into two fifths of {shown_size(self.stream.memory)}",
+                f"fit into a third of {shown_size(self.stream.memory)}",
                 "a smaller batch, or more memory",
             )
 
