@@ -10,7 +10,7 @@ from sklearn.datasets import load_iris
 
 import chainrule
 from chainrule.errors import DataError, TrainingError
-from chainrule.estimators import LogisticClassifier, MLPClassifier, MLPRegressor, inputs
+from chainrule.estimators import LogisticClassifier, MLPClassifier, MLPRegressor, inputs, programs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -164,3 +164,15 @@ def test_a_sparse_matrix_fits_as_the_dense_one_does():
     dense, thin = (MLPClassifier(**FAST).fit(a, Y) for a in (x, sparse.csr_array(x)))
     np.testing.assert_array_equal(dense.coefs_[0], thin.coefs_[0])
     np.testing.assert_array_equal(dense.predict_proba(x), thin.predict_proba(sparse.csc_array(x)))
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_many_rows_are_predicted_by_compiled_code(monkeypatch, norm):
+    """More rows than a block: as NumPy's, to rounding, and the same bits on any threads."""
+    model = MLPClassifier(**FAST, norm=norm).fit(X, Y)
+    expected = np.tile(model.predict_proba(X), (40, 1))
+    monkeypatch.setattr(programs, "_WORTH_COMPILING", 0)
+    many = np.tile(X, (40, 1))
+    found = model.set_params(threads=1).predict_proba(many)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_array_equal(model.set_params(threads=3).predict_proba(many), found)
