@@ -158,4 +158,4 @@ def test_sigterm_keeps_the_weights_says_so_and_ends_with_143(iris, tmp_path):
     assert "terminated; " in said
     assert "Traceback" not in said
     if (out / "state.json").exists():
-        assert f"--out {out} --resume" in said
+        assert f"chainrule resume {out}" in said

@@ -29,6 +29,7 @@ from chainrule.cli.terms import network_target, terms_of
 from chainrule.data.checks.finding import Finding
 from chainrule.data.checks.front import preflight
 from chainrule.data.extras import need
+from chainrule.data.files import as_paths
 from chainrule.data.infer import KEPT_AS_TEXT
 from chainrule.data.large import prepare_large
 from chainrule.data.prepare import Part, Prepared, prepare, with_target
@@ -154,7 +155,7 @@ def new_job(options: TrainOptions, say: Say = nothing) -> Job:
         options = replace(options, memory=memory_for(options.data))
     if options.memory is not None:
         check_streamed(options)
-    out = options.out or _next_free(Path("runs"), stem(Path(options.data)))
+    out = options.out or _next_free(Path("runs"), stem(as_paths(options.data)[0]))
     with _undone(options, out):
         source, prepared, rows = read_and_prepare(options, out, clock, say)
         setup = choose(options, prepared, rows.stream.rows if rows else 0)
