@@ -1,10 +1,8 @@
 """How a command ends when something outside is wrong: one line, its exit code, no traceback."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -83,28 +81,6 @@ def test_any_encoding_of_the_terminal_is_written(iris_run, encoding, more):
     said = run("compare", iris_run, iris_run, *more, env=environment).stdout.decode(encoding)
     assert "identical bit for bit" in said
     assert said.startswith("{") == bool(more)
-
-
-@posix
-@pytest.mark.parametrize(
-    ("number", "code", "said"),
-    [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated")],
-)
-def test_a_signal_while_predicting_leaves_nothing(iris_run, tmp_path, number, code, said):
-    """The table comes from a pipe that says nothing: the command waits for it."""
-    out = tmp_path / "out" / "a.csv"
-    out.parent.mkdir()
-    with subprocess.Popen(
-        [*COMMAND, "predict", iris_run, "-", "-o", out, "-v"],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
-        time.sleep(1.5)  # its imports are done then, or not: both must end so
-        process.send_signal(number)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode in (code, -number)  # -number: before Python could listen
-    if process.returncode == code:
-        assert said + b"; nothing was written" in told
-    assert list(out.parent.iterdir()) == []
 
 
 @posix
