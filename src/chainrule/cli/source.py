@@ -69,7 +69,8 @@ def _load_stdin(text: Collection[str]) -> Source:
     start = time.perf_counter()
     if sys.stdin is None or sys.stdin.isatty():
         raise OptionError("DATA is -, and nothing is piped in", hint="cat new.csv | chainrule ...")
-    content = sys.stdin.buffer.read()
+    # In pieces: between two of them Ctrl-C is seen, which one long read may miss.
+    content = b"".join(iter(lambda: sys.stdin.buffer.read(1 << 16), b""))
     table = read_bytes("stdin", content, text)
     digest = hashlib.sha256(content).hexdigest()
     return Source("stdin", Path(STDIN), table, digest, _since(start))
