@@ -110,6 +110,8 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: Any) -> Any:
         check_parameters(self)
+        if validation is None and self._holds_out:
+            self._check_held_out(incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         x, y = self._checked(X, y, first)
         targets = self._take_targets(y, incremental)
@@ -120,7 +122,7 @@ class NetworkEstimator(BaseEstimator):
         ready = self._ready(rows)
         held_out = None if validation is None else self._validation(validation)
         if held_out is None and self._holds_out:
-            ready, held_out = self._split(ready, incremental, random)
+            ready, held_out = self._split(ready, random)
         if is_stochastic(self.solver):
             epochs = 1 if incremental else self.max_iter
             Descent(self, ready, held_out, random).run(epochs, incremental)
@@ -133,7 +135,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
         X, y = taken_in(X), taken_in(y)
-        if self._takes_columns(X):
+        if self._takes_columns(X, first):
             validate_data(self, X, skip_check_array=True, reset=first)
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
@@ -148,12 +150,22 @@ class NetworkEstimator(BaseEstimator):
         """What scikit-learn is to refuse: NaN is filled, where inputs are preprocessed."""
         return True if self.preprocess is None else "allow-nan"
 
-    def _takes_columns(self, X: Any) -> bool:
-        """Whether X is a table whose columns are encoded."""
-        fitted = getattr(self, "_inputs", None)
-        return is_mixed(X) or (
-            fitted is not None and fitted.columns is not None and hasattr(X, "columns")
-        )
+    def _takes_columns(self, X: Any, first: bool) -> bool:
+        """Whether X is a table whose columns are encoded: the first table decides.
+
+        Raises:
+            TrainingError: the first one was such a table, and this one's columns have no names.
+        """
+        fitted = None if first else getattr(self, "_inputs", None)
+        if fitted is None:
+            return is_mixed(X)
+        if fitted.columns is not None and not hasattr(X, "columns"):
+            raise TrainingError(
+                f"{type(self).__name__} was fitted on a table with named columns; got "
+                f"{type(X).__name__}",
+                "pass a data frame with the same columns",
+            )
+        return fitted.columns is not None
 
     def _prepare(self, rows: Rows, first: bool, random: np.random.RandomState) -> None:
         """What inputs need, the network and its first weights, where they are not there yet."""
@@ -211,20 +223,21 @@ class NetworkEstimator(BaseEstimator):
         w = _row_weights(given[2] if len(given) == 3 else None, x)
         return self._ready(Rows(x, self._read_targets(y), w))
 
-    def _split(
-        self, rows: Rows, incremental: bool, random: np.random.RandomState
-    ) -> tuple[Rows, Rows | None]:
-        """Rows to learn from and rows held out."""
-        if incremental:
-            if not self.early_stopping:
-                return rows, None
+    def _check_held_out(self, incremental: bool) -> None:
+        """Refuse what needs rows held out where there are none to hold out."""
+        if incremental and self.early_stopping:
             raise TrainingError(
                 "partial_fit does not support early_stopping=True",
                 "partial_fit(X, y, validation_data=(Xv, yv)) does: rows of their own to judge by",
             )
+
+    def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
+        """Rows to learn from and rows held out."""
+        # A row of weight 0 is no row: with none but such rows held out there is no score.
+        seen = np.arange(len(rows)) if rows.w is None else np.flatnonzero(rows.w > 0)
         kept, held = train_test_split(
-            np.arange(len(rows)), random_state=random, test_size=self.validation_fraction,
-            stratify=self._stratify(rows.y),
+            seen, random_state=random, test_size=self.validation_fraction,
+            stratify=self._stratify(rows.y[seen]),
         )  # fmt: skip
         if len(held) < 2:
             raise TrainingError(
@@ -290,15 +303,9 @@ class NetworkEstimator(BaseEstimator):
     def _read(self, X: Any) -> Any:
         """Rows to predict, checked against those that were learnt from."""
         X = taken_in(X)
-        if self._takes_columns(X):
+        if self._takes_columns(X, first=False):
             validate_data(self, X, skip_check_array=True, reset=False)
             return X
-        if self._inputs.columns is not None:
-            raise TrainingError(
-                f"{type(self).__name__} was fitted on a table with named columns; got "
-                f"{type(X).__name__}",
-                "pass a data frame with the same columns",
-            )
         return validate_data(
             self, X, accept_sparse=["csr", "csc"], reset=False, ensure_all_finite=self._finite,
             dtype=(np.float64, np.float32),

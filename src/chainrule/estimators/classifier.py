@@ -115,6 +115,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _numbered(self, y: Any) -> np.ndarray:
         """Places among ``classes_``, or columns of 0 and 1."""
+        expected = (len(self.classes_),) if self._is_multilabel else ()
+        if y.shape[1:] != expected:
+            raise DataError(f"y has shape {y.shape}; expected {(y.shape[0], *expected)}")
         if self._is_multilabel:
             return np.asarray(y.toarray() if hasattr(y, "toarray") else y, np.int64)
         return np.asarray(np.searchsorted(self.classes_, y), np.int64)
@@ -135,9 +138,27 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     def _weighted(self, y: np.ndarray, w: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return w
-        labels = y if self._is_multilabel else self.classes_[y]
-        by_class = compute_sample_weight(self.class_weight, labels)
-        return np.asarray(by_class if w is None else w * by_class)
+        by_class = self._class_weights(y)
+        made: np.ndarray = np.asarray(by_class if w is None else w * by_class)
+        if not (np.isfinite(made) & (made >= 0)).all() or not made.any():
+            raise DataError(
+                f"class_weight={self.class_weight!r}: expected finite numbers from 0, and rows "
+                "whose weight is above 0"
+            )
+        return made
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray:
+        """Each row's weight by its class; a class that a dict does not name has 1."""
+        given = self.class_weight
+        if self._is_multilabel or not isinstance(given, dict):
+            labels = y if self._is_multilabel else self.classes_[y]
+            return np.asarray(compute_sample_weight(given, labels))
+        # compute_sample_weight refuses a class that these rows lack: one batch may lack it.
+        known = self.classes_.tolist()
+        if unknown := [label for label in given if label not in known]:
+            raise DataError(f"class_weight names {unknown}, which are no classes: {known}")
+        by_class = np.array([given.get(label, 1.0) for label in known], np.float64)
+        return np.asarray(by_class[y])
 
     @property
     def _has_one_logit(self) -> bool:
@@ -170,6 +191,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     @property
     def _holds_out(self) -> bool:
         return super()._holds_out or self.calibration is not None
+
+    def _check_held_out(self, incremental: bool) -> None:
+        super()._check_held_out(incremental)
+        if incremental and self.calibration is not None:
+            raise TrainingError(
+                f"partial_fit with calibration={self.calibration!r} needs rows to calibrate on",
+                "partial_fit(X, y, validation_data=(Xv, yv))",
+            )
 
     def _calibrate(self, held_out: Rows) -> None:
         if self.calibration is not None:

@@ -12,6 +12,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from chainrule.data import Columns
 from chainrule.data.extras import need
 from chainrule.data.statistics import quantiles
+from chainrule.errors import DataError
 from chainrule.estimators.scaling import Scaling, fit_scaling
 
 #: Bytes of a sparse matrix that may be written out whole.
@@ -138,6 +139,8 @@ def is_mixed(x: Any) -> bool:
     if hasattr(x, "schema") and not hasattr(x, "dtypes"):  # Arrow
         types = need("pyarrow").types
         return not all(_is_arrow_number(types, field.type) for field in x.schema)
+    if not hasattr(x, "columns"):  # one column is no table: scikit-learn says so
+        return False
     kinds = getattr(x, "dtypes", ())
     return not all(_is_number(kind) for kind in kinds)
 
@@ -162,4 +165,7 @@ def _arrow(x: Any) -> Any:
         return x
     if hasattr(x, "to_arrow"):
         return x.to_arrow()
-    return pa.Table.from_pandas(x, preserve_index=False)
+    try:
+        return pa.Table.from_pandas(x, preserve_index=False)
+    except pa.ArrowException as error:  # it names the column
+        raise DataError(". ".join(map(str, error.args)), "values of one kind, or text") from error

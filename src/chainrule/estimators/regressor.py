@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 
 from chainrule import losses
-from chainrule.errors import TrainingError
+from chainrule.errors import DataError, TrainingError
 from chainrule.estimators.base import NetworkEstimator, if_stochastic
 from chainrule.estimators.objective import Objective
 from chainrule.estimators.rows import Rows
@@ -33,6 +33,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         "negative_binomial",
     )  # fmt: skip
     _target_scaling: Scaling | None
+    _targets: int
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Any:
         """Learn from rows.
@@ -83,8 +84,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
                 f"quantiles={self.quantiles!r} with loss={self.loss!r}", 'loss="quantile"'
             )
         made = self._read_targets(y)
+        goes_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
+        if goes_on and made.shape[1] != self._targets:  # before anything of the model changes
+            raise DataError(f"y has {made.shape[1]} targets; the model has {self._targets}")
         self._is_flat = made.shape[1] == 1
-        self._targets = int(made.shape[1])
+        self._targets = made.shape[1]
         if hasattr(self._resolved, "check"):
             self._resolved.check(made, self._targets)
         return made

@@ -14,6 +14,8 @@ SCALES: Final = ("auto", "standard", "robust", "quantile")
 _BEND: Final = 3.0
 #: Values whose normal scores are kept.
 _KNOTS: Final = 101
+#: Squares of values between this and its inverse stay well within the range of numbers.
+_SMALL: Final = 1e-100
 #: "auto" takes a column's tails for heavy where a value lies this many standard deviations out.
 _FAR: Final = 8.0
 #: ... and has more different values than this.
@@ -66,14 +68,28 @@ def standard(x: np.ndarray, w: np.ndarray | None) -> Scaling:
     stays of use as a bias, and does not drown the others.
     """
     x = x.astype(np.float64, copy=False)
+    # In units of a power of 2 near the largest, squares of 1e200 and of 1e-200 are numbers too.
+    unit = _power_of_two(x)
     with np.errstate(all="ignore"):
-        mean = np.average(x, axis=0, weights=w)
-        spread = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=w))
+        small = x if unit is None else x / unit
+        mean = np.average(small, axis=0, weights=w)
+        spread = np.sqrt(np.average((small - mean) ** 2, axis=0, weights=w))
+    if unit is not None:
+        mean, spread = mean * unit, spread * unit
     size = np.abs(mean)
     # Rounding leaves a constant column a spread of some units in the last place of its size.
     constant = (spread <= 10 * np.finfo(np.float64).eps * size) & np.isfinite(size)
     center = np.where(constant, 0.0, mean)
     return Scaling(center, np.where(constant, np.maximum(size, 1.0), spread))
+
+
+def _power_of_two(x: np.ndarray) -> np.ndarray | None:
+    """(n,) units in which columns are near 1; None where their squares are in range as they are."""
+    largest = np.max(np.abs(x), axis=0)
+    largest = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    if np.all((largest > _SMALL) & (largest < 1 / _SMALL)):
+        return None
+    return np.asarray(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000)))
 
 
 def fit_scaling(x: np.ndarray, w: np.ndarray | None, kind: str) -> Scaling | None:
