@@ -82,6 +82,28 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(chainrule, run, name):
     assert "step 80" in said
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", -1), ("sizes", [4, -64, 3]), ("sizes", "x"), ("loss", "x"), ("batch", 0),
+     ("learning_rate", "x"), ("epochs", 1.5), ("tables", [[1]])],
+)  # fmt: skip
+def test_a_setup_of_impossible_values_is_damaged(chainrule, run, iris, field, value):
+    """A file may be damaged and be JSON still; what it says is not built."""
+    config = json.loads((run / "config.json").read_text())
+    config["config"]["setup"][field] = value
+    (run / "config.json").write_text(json.dumps(config))
+    assert f"{field} is" in damaged(run, "config.json", chainrule)
+    refused = chainrule("predict", run, iris, code=2)
+    assert f"config.json is damaged: {field} is" in refused.stderr
+
+
+def test_what_is_only_shown_of_a_config_may_be_anything(chainrule, run):
+    config = json.loads((run / "config.json").read_text())
+    config["machine"]["cores"] = config["config"]["data"]["rows"] = "x"
+    (run / "config.json").write_text(json.dumps(config))
+    assert "step 80" in chainrule("inspect", run).stdout
+
+
 def test_a_lost_config_is_said_where_checkpoints_are_left(chainrule, run):
     (run / "config.json").unlink()
     assert "config.json" in damaged(run, "config.json", chainrule)

@@ -17,6 +17,7 @@ from chainrule.cli.report import descent_lines, network_words, score_table, show
 from chainrule.cli.scores import metrics_of
 from chainrule.cli.setup import Setup
 from chainrule.cli.source import is_example, sha256_of
+from chainrule.cli.stored import whole
 from chainrule.cli.view import View
 from chainrule.data.blocks import Blocks
 from chainrule.data.files import as_paths, is_there
@@ -97,7 +98,7 @@ def _about(found: Inspection) -> Iterator[str]:
         with_ = listed([f"{name} {version}" for name, version in versions.items()], 20)
         yield f"begun {created} UTC with {with_}"
     if isinstance(machine, dict):
-        yield f"on {machine.get('processor')}, {count(int(machine.get('cores', 0)), 'core')}"
+        yield f"on {machine.get('processor')}, {count(whole(machine.get('cores')), 'core')}"
     if "setup" not in found.config and found.config:
         yield "by cr.train from Python"
 
@@ -106,7 +107,7 @@ def _table(found: Inspection) -> Iterator[str]:
     data = found.config.get("data")
     if not isinstance(data, dict):
         return
-    yield f"{data.get('name')}: {count(int(data.get('rows', 0)), 'row')}, {data.get('path')}"
+    yield f"{data.get('name')}: {count(whole(data.get('rows')), 'row')}, {data.get('path')}"
     asked = (found.config.get("options") or {}).get("data")
     if not (asked and is_example(str(asked))):
         yield _whereabouts(Path(str(data.get("path"))), str(data.get("sha256")))

@@ -16,10 +16,11 @@ from chainrule.cli.optimizers import METHODS, optimizer_of
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.outcome import OptionError
 from chainrule.cli.schedules import Span, schedule_of
+from chainrule.cli.stored import faults
 from chainrule.cli.terms import Terms, check_values, terms_of
 from chainrule.data.prepare import Prepared
 from chainrule.data.schema import Schema
-from chainrule.data.words import count
+from chainrule.data.words import count, listed
 from chainrule.errors import RunError
 from chainrule.orders.order import Remainder
 from chainrule.tracing.trees import named_leaves, with_leaves
@@ -163,9 +164,13 @@ class Setup:
             RunError: it is damaged.
         """
         try:
-            return cls(**{name: _with_tuples(value) for name, value in stored.items()})
+            setup = cls(**{name: _with_tuples(value) for name, value in stored.items()})
         except (KeyError, TypeError) as error:
             raise RunError(f"config.json is damaged: {error!r}") from error
+        wrong = faults(stored)
+        if wrong:
+            raise RunError(f"config.json is damaged: {listed(wrong)}")
+        return setup
 
 
 def choose(options: TrainOptions, prepared: Prepared, rows: int = 0) -> Setup:
