@@ -195,6 +195,16 @@ def test_a_truncated_file_is_one_line(files: dict[str, Path], tmp_path: Path, en
     assert not list((tmp_path / "s").glob("*-x.npy"))
 
 
+def test_a_row_that_is_counted_in_the_sample_is_said_to_be(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "t.parquet"
+    y = rng.standard_normal(ROWS)
+    y[::50] = np.inf
+    pa.parquet.write_table(pa.table({"x": rng.standard_normal(ROWS), "y": y}), path)
+    words = r"in a sample of [\d,]+ of 150,000 rows: column 'y', row "
+    with pytest.raises(DataError, match=words):
+        stream_table(path, "y", spool=tmp_path / "spool", memory="1MiB")
+
+
 def test_a_value_that_cannot_be_encoded_is_said_with_its_rows(tmp_path: Path) -> None:
     """Outside of the sample a number is infinite."""
     x = np.random.default_rng(0).standard_normal(60_000)

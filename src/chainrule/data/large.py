@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,8 @@ SAMPLE_ROWS: Final = 200_000
 _SHARE: Final = 1 / 16
 #: Rows from which the encoded width is guessed.
 _FIRST: Final = 2000
+#: An error that names a row.
+_ROW: Final = re.compile(r"\brows? [\d,]+")
 
 
 def open_sample(
@@ -84,15 +87,25 @@ def prepare_large(
         DataError: see ``prepare``.
     """
     check_names(spool.sample.table, target, drop)
-    few = prepare(spool.sample.thinned(_FIRST).table, target, task=task, drop=drop, seed=seed,
-                  **rules)  # fmt: skip
+    few = _fitted(spool.sample.thinned(_FIRST), target, task=task, drop=drop, seed=seed, **rules)
     most = int(memory * HELD_OUT) // (4 * few.schema.width + 8)
     spool.sample = spool.sample.thinned(max(_FIRST, most))
     table = spool.sample.table
-    made = prepare(table, target, task=task, drop=drop, seed=seed, **rules)
+    made = _fitted(spool.sample, target, task=task, drop=drop, seed=seed, **rules)
     total, drawn = spool.sample.rows, table.num_rows
     note = f"columns and scores are of a sample of {drawn:,} of {total:,} rows"
     return replace(made, rows=total, notes=(*made.notes, note))
+
+
+def _fitted(sample: Sample, target: str, **options: Any) -> Prepared:
+    """``prepare`` on a sample: an error says that the rows it counts are the sample's."""
+    try:
+        return prepare(sample.table, target, **options)
+    except DataError as error:
+        if len(sample.drawn) == sample.rows or not _ROW.search(error.message):
+            raise
+        where = f"in a sample of {len(sample.drawn):,} of {sample.rows:,} rows"
+        raise DataError(f"{where}: {error.message}", error.hint) from error
 
 
 @dataclass(frozen=True, eq=False)
