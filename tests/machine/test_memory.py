@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import sys
 from pathlib import Path
 
 import pytest
 
-from chainrule.machine.memory import available_memory, parse_size, shown_size
+from chainrule.machine.memory import available_memory, parse_size, shown_size, trim_heap
 
 GB = 1 << 30
 
@@ -68,3 +71,28 @@ def test_sizes_are_read_as_people_write_them(text: str | int, size: int | None) 
 def test_sizes_are_shown_in_the_units_that_they_are_read_in() -> None:
     for size in (12, 3400, 2_500_000, 10**9, 10**13):
         assert parse_size(shown_size(size).replace(" bytes", "")) == size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc, and /proc")
+def test_freed_memory_under_memory_in_use_is_given_back() -> None:
+    """Blocks below the size from which the C library maps each; the last one stays in use."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_trim"):
+        pytest.skip("not glibc")
+    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    blocks = [library.malloc(60_000) for _ in range(1000)]
+    for block in blocks:
+        ctypes.memset(block, 1, 60_000)
+    *freed, last = blocks
+    for block in freed:
+        library.free(block)
+    before = _resident()
+    trim_heap()
+    assert before - _resident() > 30_000_000
+    library.free(last)
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * mmap.PAGESIZE

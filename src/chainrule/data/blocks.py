@@ -27,6 +27,7 @@ from chainrule.data.row_files import RowFile, RowReader, digest_of
 from chainrule.data.text_blocks import TypesChanged, text_blocks
 from chainrule.data.text_stream import TextFile
 from chainrule.errors import DataError
+from chainrule.machine.memory import trim_heap
 
 #: Bytes of a block, and its rows at most.
 _BLOCK: Final = 4 << 20
@@ -135,8 +136,9 @@ class Blocks:
 
 
 def release() -> None:
-    """Give back to the system what Arrow keeps of the memory of blocks that are gone."""
+    """Give back to the system what Arrow and the C library keep of blocks that are gone."""
     need("pyarrow").default_memory_pool().release_unused()
+    trim_heap()
 
 
 def plain(table: Table) -> Table:
