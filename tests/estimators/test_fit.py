@@ -116,6 +116,27 @@ def test_class_weights_are_weights_of_rows():
     np.testing.assert_array_equal(by_class.coefs_[0], by_row.coefs_[0])
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_balanced_weights_count_a_row_of_weight_2_twice(several):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    y = (x > 0.5).astype(int) if several else np.digitize(x[:, 0], [0.5, 1.0])
+    given = {"solver": "lbfgs", "hidden_layer_sizes": 3, "max_iter": 5, "random_state": 0}
+    weighted = MLPClassifier(**given, class_weight="balanced").fit(x, y, w)
+    repeated = MLPClassifier(**given, class_weight="balanced")
+    repeated.fit(np.repeat(x, w, axis=0), np.repeat(y, w, axis=0))
+    expected = repeated.predict_proba(x)
+    np.testing.assert_allclose(weighted.predict_proba(x), expected, atol=1e-9)
+
+
+def test_a_balanced_class_may_have_no_weight():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = np.digitize(x[:, 0], [-0.5, 0.5])
+    model = MLPClassifier(3, class_weight="balanced", max_iter=2, random_state=0)
+    assert np.isfinite(model.fit(x, y, (y < 2) * 1.0).loss_)
+
+
 def test_balanced_classes_find_the_rare_one():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2000, 2))

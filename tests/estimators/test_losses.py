@@ -76,6 +76,19 @@ def cubed(output, y):
     return np.abs(output - y) ** 3
 
 
+@pytest.mark.parametrize("targets", [1, 2])
+def test_coefficients_of_a_spread_are_in_the_targets_units(targets):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    y = 100 + 10 * x[:, 0] + 5 * np.exp(0.3 * x[:, 0]) * rng.normal(size=400)
+    y = y if targets == 1 else np.c_[y, 3 * y]
+    model = LinearRegressor("gaussian").fit(x, y)
+    lines = x @ model.coef_.T + model.intercept_
+    dist = model.predict_dist(x)
+    expected = np.c_[dist.mean(), np.log(dist.var())]
+    np.testing.assert_allclose(lines, expected, rtol=1e-6)
+
+
 def test_a_function_is_a_loss():
     y = X[:, 0] + X[:, 1] ** 2
     model = MLPRegressor(loss=cubed, **FAST).fit(X, y, np.ones(len(X)))

@@ -94,3 +94,9 @@ def test_a_column_that_no_table_holds_is_named(column):
 def test_units_however_far_are_scaled(unit):
     model = LinearRegressor(preprocess="standard").fit(X * unit, SUM * unit)
     np.testing.assert_allclose(model.predict(X * unit) / unit, SUM, atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_numbers_near_the_largest_are_refused(solver):
+    with pytest.raises(ValueError, match="large values"):
+        MLPClassifier(**FAST, solver=solver).fit(X * 1e307, Y)

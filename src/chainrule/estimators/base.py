@@ -247,7 +247,9 @@ class NetworkEstimator(BaseEstimator):
         return rows.taken(kept), rows.taken(held)
 
     def _check_finite(self) -> None:
-        if not all(np.isfinite(leaf).all() for leaf in self._leaves()):
+        # L-BFGS returns the first weights where the loss is NaN.
+        is_nan = not is_stochastic(self.solver) and np.isnan(getattr(self, "loss_", 0.0))
+        if is_nan or not all(np.isfinite(leaf).all() for leaf in self._leaves()):
             raise TrainingError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed.",

@@ -138,7 +138,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     def _weighted(self, y: np.ndarray, w: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return w
-        by_class = self._class_weights(y)
+        by_class = self._class_weights(y, w)
         made: np.ndarray = np.asarray(by_class if w is None else w * by_class)
         if not (np.isfinite(made) & (made >= 0)).all() or not made.any():
             raise DataError(
@@ -147,9 +147,12 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             )
         return made
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray:
+    def _class_weights(self, y: np.ndarray, w: np.ndarray | None) -> np.ndarray:
         """Each row's weight by its class; a class that a dict does not name has 1."""
         given = self.class_weight
+        if isinstance(given, str) and given == "balanced":
+            columns = y.T if self._is_multilabel else [y]
+            return np.asarray(np.prod([_balanced(column, w) for column in columns], axis=0))
         if self._is_multilabel or not isinstance(given, dict):
             labels = y if self._is_multilabel else self.classes_[y]
             return np.asarray(compute_sample_weight(given, labels))
@@ -257,6 +260,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _balanced(labels: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+    """(n,) total / (k * that of the row's class), of weights, so that 2 is the row twice."""
+    totals = np.bincount(labels, w)
+    share = totals.sum() / np.count_nonzero(totals)
+    by_class = np.divide(share, totals, out=np.zeros(len(totals)), where=totals > 0)
+    return np.asarray(by_class[labels])
 
 
 def _flat(y: Any) -> Any:

@@ -30,7 +30,8 @@ class LinearRegressor(NetworkRegressor):
         alpha: the weight of the L2 penalty on the scaled coefficients, 0 by default.
 
     Attributes:
-        coef_: in the units of the features and the target; ``intercept_`` too.
+        coef_: in the units of the features and the target; ``intercept_`` too. A likelihood of two
+            numbers has a second row: of the logarithm of the variance, shape or dispersion.
 
     Example:
         >>> X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
@@ -95,10 +96,15 @@ class LinearRegressor(NetworkRegressor):
         coef, intercept = unscaled(self)
         if self._target_scaling is None:
             return coef, intercept
-        times = len(coef) // self._targets
-        scale = np.repeat(self._target_scaling.scale, times)
-        center = np.repeat(self._target_scaling.center, times)
-        return coef * scale[:, None], intercept * scale + center
+        scale, center = self._target_scaling.scale, self._target_scaling.center
+        if self.quantiles is not None:  # an output for each target and level, targets first
+            scale, center = (np.repeat(a, len(self.quantiles)) for a in (scale, center))
+        n = len(scale)
+        # Behind the targets' lines there may be those of logarithms of variances.
+        lines, logs = coef[:n] * scale[:, None], coef[n:]
+        shifts = np.concatenate([intercept[:n] * scale + center, intercept[n:]])
+        shifts[n:] += 2 * np.log(scale[: len(logs)])
+        return np.vstack([lines, logs]), shifts
 
 
 class LogisticClassifier(NetworkClassifier):

@@ -16,6 +16,8 @@ _BEND: Final = 3.0
 _KNOTS: Final = 101
 #: Squares of values between this and its inverse stay well within the range of numbers.
 _SMALL: Final = 1e-100
+#: Values beyond this have no scale: the fit ends with an error that names large values.
+_LARGEST: Final = 1e300
 #: "auto" takes a column's tails for heavy where a value lies this many standard deviations out.
 _FAR: Final = 8.0
 #: ... and has more different values than this.
@@ -69,13 +71,15 @@ def standard(x: np.ndarray, w: np.ndarray | None) -> Scaling:
     """
     x = x.astype(np.float64, copy=False)
     # In units of a power of 2 near the largest, squares of 1e200 and of 1e-200 are numbers too.
-    unit = _power_of_two(x)
+    largest = np.max(np.abs(x), axis=0)
+    unit = _power_of_two(largest)
     with np.errstate(all="ignore"):
         small = x if unit is None else x / unit
         mean = np.average(small, axis=0, weights=w)
         spread = np.sqrt(np.average((small - mean) ** 2, axis=0, weights=w))
     if unit is not None:
         mean, spread = mean * unit, spread * unit
+    spread = np.where(largest > _LARGEST, np.nan, spread)
     size = np.abs(mean)
     # Rounding leaves a constant column a spread of some units in the last place of its size.
     constant = (spread <= 10 * np.finfo(np.float64).eps * size) & np.isfinite(size)
@@ -83,9 +87,8 @@ def standard(x: np.ndarray, w: np.ndarray | None) -> Scaling:
     return Scaling(center, np.where(constant, np.maximum(size, 1.0), spread))
 
 
-def _power_of_two(x: np.ndarray) -> np.ndarray | None:
+def _power_of_two(largest: np.ndarray) -> np.ndarray | None:
     """(n,) units in which columns are near 1; None where their squares are in range as they are."""
-    largest = np.max(np.abs(x), axis=0)
     largest = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     if np.all((largest > _SMALL) & (largest < 1 / _SMALL)):
         return None
