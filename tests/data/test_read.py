@@ -108,6 +108,19 @@ def test_a_bad_file_is_one_error_that_names_it(write, name, content, said):
     assert "\n" not in error.value.message
 
 
+@pytest.mark.parametrize("name", ["t.parquet", "t.arrow"])
+def test_columns_of_one_name_are_said_in_any_format(tmp_path, name):
+    """Both formats can hold them; Arrow says it in the words of its own code, if at all."""
+    table = pa.table({"a": [1.0], "b": [2.0]}).rename_columns(["y", "y"])
+    if name == "t.parquet":
+        pyarrow.parquet.write_table(table, tmp_path / name)
+    else:
+        with pa.ipc.new_file(tmp_path / name, table.schema) as file:
+            file.write_table(table)
+    with pytest.raises(DataError, match="1 column name twice in the header: y"):
+        read_table(tmp_path / name)
+
+
 def test_a_missing_file_gets_the_nearest_name(write):
     path = write("flowers.csv", TEXT)
     with pytest.raises(DataError, match=r"did you mean .*flowers\.csv"):

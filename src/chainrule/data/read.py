@@ -98,7 +98,9 @@ def _read_binary(path: Path, format: Format) -> Table:
         check_magic(path, format, head)
         _check_end(path, head, source)
         if format == "Parquet":
-            return as_table(need("pyarrow.parquet").read_table(source), source=str(path))
+            # read_table takes columns by their names, and stops at two of one name in words of C++.
+            table = need("pyarrow.parquet").ParquetFile(source, pre_buffer=True).read()
+            return as_table(table, source=str(path))
         stream = head.startswith(b"\xff\xff\xff\xff")
         table = pa.ipc.open_stream(source).read_all() if stream else _feather(source)
         # Offsets of a damaged file may point anywhere: look before they are followed.
