@@ -190,3 +190,16 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_no_litter(tmp_path: Path) ->
     assert read is not None
     assert read.step == failed - 1
     assert (read.weights["w"] == failed - 1).all()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    """A full disk is said by `os.write`, which knows no name."""
+
+    def full(handle, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        files.write_file(tmp_path / "config.json", b"{}")
+    assert error.value.filename == str(tmp_path / "config.json")
+    assert not list(tmp_path.iterdir())

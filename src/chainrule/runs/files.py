@@ -38,15 +38,18 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a whole file or nothing: a temporary file, synced to disk, then moved into place.
 
     Raises:
-        OSError: it cannot be written; what was there before is there still.
+        OSError: it cannot be written; what was there before is there still. It names ``path``,
+            as a write to a full disk says no name and the draft's would tell nobody anything.
     """
     draft = draft_of(path)
     try:
         with _claimed(draft):
             write_new(draft, content)
             os.replace(draft, path)  # noqa: PTH105  one seam for all that can fail: `os`
-    except BaseException:
+    except BaseException as error:
         discard(draft)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
 
