@@ -205,6 +205,14 @@ def test_a_row_that_is_counted_in_the_sample_is_said_to_be(tmp_path: Path) -> No
         stream_table(path, "y", spool=tmp_path / "spool", memory="1MiB")
 
 
+def test_rows_of_which_memory_holds_a_handful_are_refused(tmp_path: Path) -> None:
+    path, long = tmp_path / "t.parquet", "w" * 20_000
+    table = pa.table({"x": [f"{long}{k}" for k in range(300)], "y": np.arange(300) % 2})
+    pa.parquet.write_table(table, path)
+    with pytest.raises(DataError, match=r"leave room for a sample of . of 300 rows"):
+        stream_table(path, "y", spool=tmp_path / "spool", memory="1MiB")
+
+
 def test_a_value_that_cannot_be_encoded_is_said_with_its_rows(tmp_path: Path) -> None:
     """Outside of the sample a number is infinite."""
     x = np.random.default_rng(0).standard_normal(60_000)

@@ -22,6 +22,7 @@ from chainrule.data.schema import Schema
 from chainrule.data.spool import Spool, draft_of, remove_dead
 from chainrule.data.stream import HELD_OUT, Stream, checked_memory
 from chainrule.errors import DataError
+from chainrule.machine.memory import shown_size
 
 #: Rows of a sample: enough to fit columns and to score, few enough to be read at once.
 SAMPLE_ROWS: Final = 200_000
@@ -29,6 +30,7 @@ SAMPLE_ROWS: Final = 200_000
 _SHARE: Final = 1 / 16
 #: Rows from which the encoded width is guessed.
 _FIRST: Final = 2000
+_LEAST_ROWS: Final = 100
 #: An error that names a row.
 _ROW: Final = re.compile(r"\brows? [\d,]+")
 
@@ -87,6 +89,7 @@ def prepare_large(
         DataError: see ``prepare``.
     """
     check_names(spool.sample.table, target, drop)
+    _check_sample(spool.sample, memory)
     few = _fitted(spool.sample.thinned(_FIRST), target, task=task, drop=drop, seed=seed, **rules)
     most = int(memory * HELD_OUT) // (4 * few.schema.width + 8)
     spool.sample = spool.sample.thinned(max(_FIRST, most))
@@ -95,6 +98,21 @@ def prepare_large(
     total, drawn = spool.sample.rows, table.num_rows
     note = f"columns and scores are of a sample of {drawn:,} of {total:,} rows"
     return replace(made, rows=total, notes=(*made.notes, note))
+
+
+def _check_sample(sample: Sample, memory: int) -> None:
+    """Refuse rows so large that the bound leaves room for a handful: they say nothing of the rest.
+
+    Raises:
+        DataError: the sample is too small.
+    """
+    drawn = len(sample.drawn)
+    if drawn < min(_LEAST_ROWS, sample.rows):
+        raise DataError(
+            f"{shown_size(memory)} leave room for a sample of {drawn:,} of {sample.rows:,} rows: "
+            f"at least {_LEAST_ROWS} are needed to fit columns",
+            "a larger memory, or a file without its longest column",
+        )
 
 
 def _fitted(sample: Sample, target: str, **options: Any) -> Prepared:
