@@ -260,6 +260,16 @@ def test_a_label_that_no_output_stands_for_is_refused_wherever_it_lies(
         _train(stream(folder / "x.npy", tmp_path / "y.npy", memory=SMALL))
 
 
+def test_a_row_that_spoils_a_run_is_named_wherever_it_lies(folder: Path, tmp_path: Path) -> None:
+    """Behind the rows that stand for all: no learning rate is to blame."""
+    x, _ = _arrays()
+    x[31_007, 2] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(TrainingError) as error:
+        _train(stream(tmp_path / "x.npy", folder / "y.npy", memory=SMALL))
+    assert "first in row 31007: leave such rows out" in (error.value.hint or "")
+
+
 def test_a_file_that_becomes_shorter_is_an_error(folder: Path, tmp_path: Path) -> None:
     for name in ("x", "y"):
         (tmp_path / f"{name}.npy").write_bytes((folder / f"{name}.npy").read_bytes())

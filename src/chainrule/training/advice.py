@@ -73,7 +73,8 @@ class Advice:
 
         ``first``: at the very first step, of which no learning rate is the cause.
         """
-        spoiled = _spoiled(descent.examples)
+        examples, numbers = descent.cursor.at_hand() or (descent.examples, None)
+        spoiled = _spoiled(examples, numbers)
         if spoiled:
             return f'{spoiled}: leave such rows out, or train with on_nan="skip"'
         if first or self.rule.kind != "gradient":
@@ -137,13 +138,15 @@ def _unmoved(descent: Descent) -> tuple[Finding, ...]:
     return (Finding("warning", "rate too small", what, numbers, more),)
 
 
-def _spoiled(examples: Examples) -> str:
-    """Which of the data are not finite, in words; "" if all are."""
+def _spoiled(examples: Examples, numbers: np.ndarray | None = None) -> str:
+    """Which of the data are not finite, in words; "" if all are. ``numbers``: of their rows."""
     names = paths(examples.tree(list(range(len(examples.arrays)))))
     for name, array in zip(names, examples.arrays, strict=True):
         if array.dtype.kind != "f":
             continue
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if bad.any():
-            return f"data[{name}] is not finite in {bad.sum()} rows, first in row {bad.argmax()}"
+            first = bad.argmax() if numbers is None else numbers[bad].min()
+            some = "" if numbers is None else f" of the {len(bad):,} in memory"
+            return f"data[{name}] is not finite in {bad.sum()} rows{some}, first in row {first}"
     return ""

@@ -73,6 +73,10 @@ class Cursor:
     def wait(self, place: Place) -> None:
         """Have the rows of a place at hand."""
 
+    def at_hand(self) -> tuple[Examples, np.ndarray] | None:
+        """The rows in memory and their numbers, where these are not all rows."""
+        return None
+
     def close(self) -> None:
         """Let go of what is held."""
 

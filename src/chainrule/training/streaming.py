@@ -173,6 +173,15 @@ class StreamCursor(Cursor):
         rows = window.order[begin : begin + steps * batch]
         return self._chunk(place, rows, batch, steps, window.arrays)
 
+    def at_hand(self) -> tuple[Examples, np.ndarray] | None:
+        """The rows of the present window, and their numbers in the files."""
+        window = None if self._opened is None else self._opened.now
+        if window is None:
+            return None
+        numbers = self.source.plan.numbers(window.blocks)
+        arrays = tuple(array[: len(numbers)] for array in window.arrays)
+        return Examples(arrays, self.source.stream.structure, len(numbers)), numbers
+
     def close(self) -> None:
         """End the reading."""
         if self._opened is not None:

@@ -138,6 +138,11 @@ class Plan:
         counts = np.add.reduceat(self.kept[blocks], np.arange(0, len(blocks), self.each))
         return np.concatenate([[0], np.cumsum(counts)])
 
+    def numbers(self, blocks: np.ndarray) -> np.ndarray:
+        """The numbers of the rows in these blocks, in their order: int64."""
+        found = blocks[:, None].astype(np.int64) * self.block + np.arange(self.block)
+        return np.asarray(found[found < self.rows])
+
     def mix(self, out: np.ndarray, epoch: int, number: int) -> None:
         """Write the order of a window's rows to ``out``: int32, a permutation."""
         if isinstance(self.order, InOrder):
@@ -185,6 +190,11 @@ class Windows:
         self._free = [self._window() for _ in range(min(2, plan.windows))]
         self._now: Window | None = None
         self._coming: Future[Window] | None = None
+
+    @property
+    def now(self) -> Window | None:
+        """The window that is trained on."""
+        return self._now
 
     def get(self, epoch: int, number: int, blocks: np.ndarray) -> Window:
         """A window, waited for; the one before is gone, and the next one is begun.
