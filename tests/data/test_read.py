@@ -127,6 +127,13 @@ def test_a_missing_file_gets_the_nearest_name(write):
         read_table(path.with_name("flower.csv"))
 
 
+def test_a_short_name_that_is_not_alike_is_not_suggested(tmp_path):
+    (tmp_path / "o.csv").write_text("a,y\n1,2\n")
+    with pytest.raises(DataError) as caught:
+        read_table(tmp_path / "nope.csv")
+    assert not caught.value.hint
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="this is a folder"):
         read_table(tmp_path)

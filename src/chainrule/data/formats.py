@@ -166,4 +166,6 @@ def _neighbour(path: Path) -> str:
     except OSError:
         return f"there is no folder {path.parent}"
     near = nearest(path.name, names)
-    return f"did you mean {path.parent / near}?" if near else ""
+    # A common ending such as .csv makes short names alike that are not.
+    is_alike = near and nearest(path.name.split(".")[0], [near.split(".")[0]])
+    return f"did you mean {path.parent / near}?" if is_alike else ""

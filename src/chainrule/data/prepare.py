@@ -81,7 +81,9 @@ def prepare(
     """
     check_names(table, target, drop)
     if target in rules:
-        raise DataError(f"{target!r} is the target: a rule is for other columns; see task")
+        raise DataError(
+            f"{target!r} is the target: a rule is for other columns; its kind is the task"
+        )
     _check_finite(table, drop)
     kept, notes = with_target(table, target)
     if kept.num_rows < LEAST_ROWS:

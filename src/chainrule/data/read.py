@@ -83,7 +83,7 @@ def _checked(source: object, table: Table) -> Table:
     if table.num_columns == 0:
         raise DataError(f"{source}: no columns")
     if table.num_rows == 0:
-        raise DataError(f"{source}: no rows: the file holds only a header")
+        raise DataError(f"{source}: no rows, only a header")
     return table.rename_columns(safe_names(source, table.column_names))
 
 
