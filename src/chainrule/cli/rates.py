@@ -40,7 +40,8 @@ def with_rate(setup: Setup, data: tuple[Any, Any]) -> Setup:
         return _with(setup, by_rule, "auto: by rule, as the run is short")
     found = read(_tried(replace(setup, learning_rate=by_rule), data), by_rule, _caution(setup))
     if found is None:
-        return _with(setup, by_rule, "auto: by rule, as no rate tried made the loss fall")
+        why = f"auto: by rule; in {LEAST_STEPS} trial steps the loss fell by no more than its noise"
+        return _with(setup, by_rule, why)
     return _with(setup, *found, found=True)
 
 
