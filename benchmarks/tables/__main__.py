@@ -107,6 +107,11 @@ def kept(path: str | None) -> list[Result]:
     return [Result(**item) for item in json.loads(Path(path).read_text())["results"]]
 
 
+def record_of(facts: dict[str, Any], results: list[Result]) -> dict[str, Any]:
+    """All that was measured, and where."""
+    return {"machine": facts, "results": [asdict(result) for result in results]}
+
+
 def main() -> None:
     """Measure table by table; each finished table is kept and said at once."""
     args = parse()
@@ -122,13 +127,11 @@ def main() -> None:
         results += found
         print(report.said(found), flush=True)
         if args.keep:
-            record = {"machine": facts, "results": [asdict(r) for r in results]}
-            Path(args.keep).write_text(json.dumps(record, indent=1))
-    record = {"machine": facts, "results": [asdict(r) for r in results]}
+            Path(args.keep).write_text(json.dumps(record_of(facts, results), indent=1))
     if args.picture:
         report.draw(results, Path(args.picture))
     foot = f"Default settings; {args.splits} splits, the same for all. {machine.in_words(facts)}"
-    output.publish(args, "tables", report.tables(results), record, foot)
+    output.publish(args, "tables", report.tables(results), record_of(facts, results), foot)
 
 
 if __name__ == "__main__":
